@@ -1,0 +1,183 @@
+"""What the domain takes in: the few facts of each Kubernetes object that a record needs.
+
+The readers in `rollcall.domain.reading` make them from plain mappings; they are small (no ``managedFields``, no
+environment values) because a cluster's worth of them is held in memory. Odd fields are absent here and named in
+``problems``, never raised.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from rollcall.domain.records import Condition, ResourceRequest, Resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindKey:
+    """A kind of the catalogue: group and kind, never the version."""
+
+    group: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerReference:
+    """One ``metadata.ownerReferences[]`` element."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """The facts of ``metadata`` that every object shares. ``uid`` is never empty; all else may be."""
+
+    uid: str
+    api_group: str
+    api_version: str
+    kind: str
+    namespace: str | None
+    name: str
+    resource_version: int
+    """0 where the object carries none that is an integer."""
+    generation: int | None
+    created_at: datetime | None
+    deletion_at: datetime | None
+    """``metadata.deletionTimestamp``: deletion was asked for, the object still exists."""
+    finalizers: tuple[str, ...]
+    owners: tuple[OwnerReference, ...]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    """Only those that a rule reads (`rollcall.domain.reading.KEPT_ANNOTATIONS`)."""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> KindKey:
+        """The kind, without its version."""
+        return KindKey(group=self.api_group, kind=self.kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerFacts:
+    """One container of a pod: its spec's image joined with its status."""
+
+    name: str
+    image: str
+    is_init: bool
+    is_sidecar: bool
+    state: str | None
+    """``waiting``, ``running`` or ``terminated``; ``None`` where the kubelet said nothing yet."""
+    reason: str | None
+    message: str | None
+    exit_code: int | None
+    ready: bool
+    restart_count: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    last_reason: str | None
+    """``lastState.terminated.reason``: why the run before this one ended."""
+    last_exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodFacts:
+    """A pod, reduced."""
+
+    meta: Meta
+    node_name: str | None
+    nominated_node_name: str | None
+    scheduling_gates: tuple[str, ...]
+    restart_policy: str
+    priority_class_name: str | None
+    priority: int | None
+    preemption_policy: str | None
+    scheduler_name: str | None
+    k8s_phase: str
+    reason: str | None
+    message: str | None
+    started_at: datetime | None
+    conditions: tuple[Condition, ...]
+    containers: tuple[ContainerFacts, ...]
+    request: ResourceRequest
+    """The effective request, as the scheduler counts it (init containers, sidecars, overhead, resize)."""
+    requested_node_pools: tuple[str, ...]
+    command: str | None
+    arguments: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectFacts:
+    """An object of a job kind: metadata, and the spec and status a kind's entry reads.
+
+    ``spec`` and ``status`` are plain JSON mappings, ``{}`` where absent or not mappings; environment values and
+    ``managedFields`` were taken out.
+    """
+
+    meta: Meta
+    spec: Mapping[str, Any]
+    status: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFacts:
+    """A node: which pool it belongs to and what its GPUs are."""
+
+    meta: Meta
+    node_pool: str
+    ready: bool
+    gpu_product: str | None
+    gpu_memory_bytes: int | None
+    """The memory of one GPU (label ``nvidia.com/gpu.memory``)."""
+    allocatable: Resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceFacts:
+    """A namespace and the project it stands for; ``project`` is ``None`` where it is not a project's."""
+
+    meta: Meta
+    project: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainSettings:
+    """The admin's choices that decisions depend on, as plain values."""
+
+    node_pool_labels: tuple[str, ...] = ("kai.scheduler/node-pool", "runai/node-pool")
+    """Label keys that name a node's pool, the first present wins; none present: ``default``."""
+    project_labels: tuple[str, ...] = ("runai/queue", "kai/project")
+    """Namespace labels that name a project, the first present wins."""
+    namespace_prefixes: tuple[str, ...] = ("runai-",)
+    department_label: str = "rollcall.dev/department"
+    fatal_grace_seconds: int = 120
+    """How long a fatal container state may last before it counts (workload kinds, pod refinement)."""
+    ignored_namespaces: tuple[str, ...] = (
+        "kai-resource-reservation",
+        "runai-reservation",
+        "kai-scale-adjust",
+        "kube-system",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadView:
+    """All that one derivation looks at.
+
+    Exactly one of ``top`` (an object that was read) and ``top_reference`` (an owner known by reference only:
+    unreadable, uncatalogued and not watched, or gone) is set, unless the workload is a bare pod, which is then the
+    only element of ``pods`` with ``top_is_pod`` set.
+    """
+
+    top: ObjectFacts | None = None
+    top_is_pod: bool = False
+    top_reference: Meta | None = None
+    children: tuple[ObjectFacts, ...] = ()
+    """Catalogued objects below the top (a CronJob's Jobs, a Deployment's ReplicaSets), newest last."""
+    pods: tuple[PodFacts, ...] = ()
+    nodes: Mapping[str, NodeFacts] = field(default_factory=dict)
+    namespace: NamespaceFacts | None = None
+    priority_classes: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,39 @@
+"""The exceptions of Rollcall.
+
+::
+
+    RollcallError            a sentence for a person; commands print it and exit
+    ├── SettingsError        a setting is wrong (exit 2)
+    ├── StoreError           the database could not do it
+    │   ├── StoreUnavailable it cannot be reached, or gave no answer in time: try again
+    │   └── SchemaNotHead    its schema is not this release's
+    └── ClusterError         the Kubernetes API could not be reached or said no
+"""
+
+
+class RollcallError(Exception):
+    """The root: its text is a sentence for a person."""
+
+    exit_code = 1
+
+
+class SettingsError(RollcallError):
+    """A setting is wrong; the sentence names it."""
+
+    exit_code = 2
+
+
+class StoreError(RollcallError):
+    """The database could not do what was asked."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - it names a state, and reads so in `except`
+    """The database cannot be reached, or did not answer in time."""
+
+
+class SchemaNotHead(StoreError):  # noqa: N818 - same
+    """The schema is older or newer than this release's; the sentence says which command mends it."""
+
+
+class ClusterError(RollcallError):
+    """The Kubernetes API could not be reached or refused."""

@@ -1,0 +1,184 @@
+"""Settings of both processes: environment variables ``ROLLCALL_…``, each field described, built once in a command.
+
+A wrong value or an unknown ``ROLLCALL_`` variable is one sentence (:class:`SettingsError`), never a traceback.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from rollcall.domain.facts import DomainSettings
+from rollcall.errors import SettingsError
+
+PREFIX = "ROLLCALL_"
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class DatabaseSettings(BaseModel):
+    """How to reach PostgreSQL."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dsn: SecretStr = Field(
+        default=SecretStr("postgresql://localhost/rollcall"),
+        description="PostgreSQL ≥ 14, as a libpq URL: postgresql://user:password@host:5432/name?sslmode=require",
+    )
+    pool_size: PositiveInt = Field(default=8, description="Connections one process keeps at most.")
+    statement_timeout_seconds: PositiveFloat = Field(
+        default=10, description="Longest time a statement may run before PostgreSQL cancels it."
+    )
+    lock_timeout_seconds: PositiveFloat = Field(default=5, description="Longest wait for a lock.")
+    connect_timeout_seconds: PositiveInt = Field(default=5, description="Longest wait for a connection.")
+
+
+class ClusterSettings(BaseModel):
+    """Which cluster this is and what of it counts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str | None = Field(default=None, description="Cluster UUID; by default the uid of the namespace kube-system.")
+    name: str = Field(default="default", description="Display name of the cluster.")
+    tenant_id: int = Field(default=1, description="Value of tenantId in every answer.")
+    project_labels: Names = Field(
+        default=DomainSettings().project_labels,
+        description="Namespace labels that make a namespace a project's and name it; the first present wins.",
+    )
+    all_namespaces: bool = Field(
+        default=False, description="Watch every namespace, not only those that carry a project label."
+    )
+    node_pool_labels: Names = Field(
+        default=DomainSettings().node_pool_labels,
+        description="Node labels that name a node's pool; first present wins.",
+    )
+    ignored_namespaces: Names = Field(
+        default=DomainSettings().ignored_namespaces, description="Namespaces whose pods are never workloads."
+    )
+    fatal_grace_seconds: PositiveInt = Field(
+        default=DomainSettings().fatal_grace_seconds,
+        description="How long a fatal container state may last before the workload counts as failed.",
+    )
+
+    @field_validator("project_labels", "node_pool_labels", "ignored_namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """Read a comma-separated list, which is how environment variables write lists."""
+        if isinstance(value, str):
+            return tuple(item.strip() for item in value.split(",") if item.strip())
+        return value
+
+    def domain(self) -> DomainSettings:
+        """The part the domain decides by."""
+        return DomainSettings(
+            node_pool_labels=self.node_pool_labels,
+            project_labels=self.project_labels,
+            ignored_namespaces=self.ignored_namespaces,
+            fatal_grace_seconds=self.fatal_grace_seconds,
+        )
+
+
+class OperatorSettings(BaseModel):
+    """How the operator watches and writes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = Field(default="127.0.0.1", description="Address of /livez, /readyz and /metrics.")
+    port: int = Field(default=8081, ge=0, le=65535, description="Port of the same; 0 takes a free one.")
+    flush_interval_seconds: PositiveFloat = Field(default=0.2, description="Longest time a change waits to be written.")
+    sweep_interval_seconds: PositiveFloat = Field(
+        default=300, description="How often the cluster's lists are compared with the open rows."
+    )
+    watch_limit_seconds: PositiveFloat = Field(
+        default=300, description="Age of a watch's last sign of life past which the operator exits."
+    )
+    discovery_interval_seconds: PositiveFloat = Field(
+        default=60, description="How often discovery is asked for kinds that appeared or went."
+    )
+    leader_election: bool = Field(default=True, description="Take a Lease before writing; off for one operator alone.")
+    lease_namespace: str = Field(default="rollcall", description="Namespace of the Lease.")
+    lease_name: str = Field(default="rollcall-operator", description="Name of the Lease.")
+    batch_size: PositiveInt = Field(default=500, description="Workloads written in one transaction at most.")
+    retention_days: PositiveInt = Field(default=180, description="How long deleted workloads are kept.")
+
+
+class ApiSettings(BaseModel):
+    """How the API listens and whom it lets in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    authentication: Literal["none", "kubernetes"] = Field(
+        default="kubernetes",
+        description="none: nobody is asked (loopback only); kubernetes: TokenReview and SubjectAccessReview.",
+    )
+    review_cache_seconds: PositiveFloat = Field(default=10, description="How long an answer about rights is kept.")
+    stale_after_seconds: PositiveFloat = Field(
+        default=120, description="Age of the oldest watch past which /readyz says the view is stale."
+    )
+
+
+class LogSettings(BaseModel):
+    """How the processes log."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: console on a terminal, JSON otherwise."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings. ``ROLLCALL_API__PORT=9000`` sets ``api.port``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid")
+
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    cluster: ClusterSettings = Field(default_factory=ClusterSettings)
+    operator: OperatorSettings = Field(default_factory=OperatorSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+
+def setting_names() -> dict[str, str]:
+    """Every environment variable and its description, in the order of the classes."""
+    names: dict[str, str] = {}
+    for section, section_field in Settings.model_fields.items():
+        model = section_field.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            for name, inner in model.model_fields.items():
+                names[f"{PREFIX}{section}__{name}".upper()] = inner.description or ""
+    return names
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the process environment.
+
+    Args:
+        environment: only looked at for unknown ``ROLLCALL_`` names; the process environment by default.
+
+    Raises:
+        SettingsError: a sentence that names the setting at fault. Values are never repeated: they may be secret.
+    """
+    known = setting_names()
+    for name in sorted(environment if environment is not None else os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise SettingsError(f"{name} is not a setting of Rollcall; `rollcall settings` lists them.")
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = PREFIX + "__".join(str(part) for part in first["loc"] if not isinstance(part, int)).upper()
+        raise SettingsError(f"{name}: {first['msg']}.") from None

@@ -1,0 +1,1 @@
+"""The kopf shell: it watches, gathers and applies; every rule lives in `rollcall.domain`."""
