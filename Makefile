@@ -1,0 +1,86 @@
+# `make` alone prints the targets. Everything that is installed goes into .venv (and caches into ~/.cache/rollcall).
+
+PYTHON ?= python3
+PORT ?= 8080
+VENV := .venv
+BIN := $(VENV)/bin
+# An inherited interpreter setting must not reach into .venv.
+unexport PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-run run test check format cluster cluster-build db bench lock docs wheel clean
+
+help: ## print this
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Use it
+run: setup-run ## the demo on a simulated cluster; CLUSTER=local|kind, CONTEXT=name, PORT=8080
+ifneq ($(CONTEXT),)
+	@$(BIN)/rollcall demo --api-port $(PORT) --context $(CONTEXT) $(ARGS)
+else ifneq ($(CLUSTER),)
+	@$(BIN)/python -m rollcall_cluster run --source $(CLUSTER) --api-port $(PORT) $(ARGS)
+else
+	@$(BIN)/rollcall demo --api-port $(PORT) $(ARGS)
+endif
+
+cluster: setup-run ## a local Kubernetes control plane in the foreground; CLUSTER=kind for kind
+	@$(BIN)/python -m rollcall_cluster up --samples $(if $(CLUSTER),--source $(CLUSTER)) $(ARGS)
+
+db: setup-run ## an embedded PostgreSQL with Rollcall's schema, in the foreground
+	@$(BIN)/python -m rollcall_demo.database $(ARGS)
+
+##@ Work on it
+setup: $(VENV)/dev.stamp ## the virtual environment with everything the tests need
+setup-run: $(VENV)/run.stamp
+
+test: setup ## everything: lint, types, import rules, the whole suite with real parts
+	@PYTHON=$(BIN)/python sh tests/run
+
+check: setup ## ruff, mypy, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+cluster-build: setup-run ## build the local control plane's binaries into the cache
+	@$(BIN)/python -m rollcall_cluster build
+
+bench: setup ## the benchmarks of docs/benchmarks.md
+	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+docs: setup ## write the generated reference pages anew
+	@$(BIN)/python docs/generate.py
+
+wheel: setup ## dist/rollcall-….whl
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+lock: ## resolve the requirements anew (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
+	$(LOCK) $(ARGS) --extra demo --extra cluster pyproject.toml -o requirements/run.txt
+	$(LOCK) $(ARGS) --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+
+clean: ## stop what was left running and remove what make made here (not the caches)
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m rollcall_demo.database --stop; fi
+	rm -rf $(VENV) .venv-* .rollcall dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Rollcall needs Python 3.11 or newer; say which with: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@echo "Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "This Python has no venv module; Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(VENV)/run.stamp: requirements/run.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what Rollcall needs to run"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	@echo "Installing what the tests need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

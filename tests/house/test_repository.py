@@ -1,0 +1,46 @@
+"""Rules about the repository's own files that no linter knows."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def makefile() -> str:
+    return (ROOT / "Makefile").read_text()
+
+
+def test_every_target_is_phony(makefile: str) -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, flags=re.MULTILINE))
+    phony = set(re.search(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)[1].split())  # type: ignore[index]
+    assert targets == phony
+
+
+@pytest.mark.parametrize("lock", ["run.txt", "dev.txt", "build.txt"])
+def test_locks_pin_hashes_and_name_no_registry(lock: str) -> None:
+    text = (ROOT / "requirements" / lock).read_text()
+    pins = re.findall(r"^([a-z0-9][\w.-]*)==", text, flags=re.MULTILINE)
+    assert pins
+    assert text.count("--hash=sha256:") >= len(pins)
+    assert "://" not in text
+    assert "index-url" not in text
+
+
+def test_what_runs_is_what_is_tested() -> None:
+    """The development lock holds every pin of the running one."""
+
+    def pins(lock: str) -> set[str]:
+        text = (ROOT / "requirements" / lock).read_text()
+        return set(re.findall(r"^([a-z0-9][\w.-]*==[^ ;\\]+)", text, flags=re.MULTILINE))
+
+    assert pins("run.txt") - pins("dev.txt") == set()
+
+
+def test_make_alone_prints_the_targets() -> None:
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for target in ("make run", "make test", "make check", "make cluster", "make db", "make clean"):
+        assert target in done.stdout
