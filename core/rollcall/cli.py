@@ -1,13 +1,21 @@
 """The command ``rollcall``: parse, build the settings once, hand over to a room.
 
-Each command imports its room when it is chosen, so that ``explain`` starts without kopf, FastAPI or SQLAlchemy.
+The rooms are named, not imported: core must not depend on the shells, and ``explain`` must start without kopf,
+FastAPI or SQLAlchemy.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module, metadata
 
-from rollcall.errors import RollcallError
+from rollcall.errors import RollcallError, SettingsError
+
+SERVERS = {"operator": "rollcall_operator.command", "api": "rollcall_api.command", "migrate": "rollcall.store.command"}
+"""Commands that take settings and no flags: each module's ``main(settings) -> int``."""
+
+TOOLS = {"demo": "rollcall_demo.command", "explain": "rollcall.explain.command"}
+"""Commands that own their flags: each module's ``main(words) -> int``."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,48 +36,41 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 (a sentence on standard error) or 2 (wrong usage or setting)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parsed, rest = build_parser().parse_known_args(words)
-    if rest and parsed.command not in {"demo", "explain"}:
-        build_parser().error(f"{parsed.command} takes no {rest[0]}; settings are environment variables.")
+    parser = build_parser()
+    # A tool's flags are its own: what stands behind its name never meets this parser.
+    if words and words[0] in TOOLS:
+        command, rest = words[0], words[1:]
+    else:
+        command, rest = parser.parse_args(words).command, []
     try:
-        return _run(parsed.command, rest)
+        return _run(command, rest)
     except RollcallError as error:
         sys.stderr.write(f"rollcall: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing is left to tell, and the interpreter must not try at its end.
+        sys.stderr.close()
+        return 0
 
 
 def _run(command: str, rest: list[str]) -> int:
-    match command:
-        case "explain":
-            from rollcall.explain import main as explain  # noqa: PLC0415 - it must not pay for the others
-
-            return explain(rest)
-        case "version":
-            from importlib.metadata import version  # noqa: PLC0415
-
-            sys.stdout.write(f"rollcall {version('rollcall')}\n")
-            return 0
-        case "demo":
-            return _demo(rest)
-        case _:
-            return _serve(command)
-
-
-def _demo(rest: list[str]) -> int:
-    from rollcall.errors import SettingsError  # noqa: PLC0415
-
-    try:
-        from rollcall_demo.command import main as demo  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise SettingsError(f"the demo needs {error.name}: pip install 'rollcall[demo]'.") from error
-    return demo(rest)
+    if command == "version":
+        sys.stdout.write(f"rollcall {metadata.version('rollcall')}\n")
+        return 0
+    if command in TOOLS:
+        try:
+            room = import_module(TOOLS[command])
+        except ModuleNotFoundError as error:
+            raise SettingsError(f"{command} needs {error.name}: pip install 'rollcall[demo]'.") from error
+        return int(room.main(rest))
+    return _serve(command)
 
 
 def _serve(command: str) -> int:
-    from rollcall.logs import configure_logs  # noqa: PLC0415
-    from rollcall.settings import load_settings, setting_names  # noqa: PLC0415
+    from rollcall.logs import configure_logs  # noqa: PLC0415 - explain must not pay for pydantic
+    from rollcall.settings import load_settings, setting_names  # noqa: PLC0415 - same
 
     if command == "settings":
         for name, description in setting_names().items():
@@ -77,17 +78,4 @@ def _serve(command: str) -> int:
         return 0
     settings = load_settings()
     configure_logs(settings.log)
-    match command:
-        case "operator":
-            from rollcall_operator.command import main as run_operator  # noqa: PLC0415
-
-            return run_operator(settings)
-        case "api":
-            from rollcall_api.command import main as run_api  # noqa: PLC0415
-
-            return run_api(settings)
-        case _:
-            from rollcall.store.schema import migrate  # noqa: PLC0415
-
-            sys.stdout.write(f"The schema is at {migrate(settings.database)}.\n")
-            return 0
+    return int(import_module(SERVERS[command]).main(settings))
