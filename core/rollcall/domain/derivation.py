@@ -1,11 +1,29 @@
 """One pure function from what was observed of a workload to its record."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollcall.domain.facts import DomainSettings, WorkloadView
-from rollcall.domain.records import PodRecord, Remembered, RememberedPod, WorkloadRecord
+from rollcall.domain import accounting, conditions, ladder, messages, priority, submission
+from rollcall.domain.decision import completed_at, decide
+from rollcall.domain.facts import DomainSettings, PodFacts, WorkloadView
+from rollcall.domain.node_pools import requested_node_pools
+from rollcall.domain.pods import JudgedPod
+from rollcall.domain.projects import department_of, project_of
+from rollcall.domain.records import (
+    PodRecord,
+    PodState,
+    Remembered,
+    RememberedPod,
+    ResourceRequest,
+    Source,
+    WorkloadRecord,
+)
+from rollcall.domain.roles import Asked
+from rollcall.domain.signals import Signals
+from rollcall.domain.subject import Subject, asked_by, images_of, judge_pods, signals_of, subject_of
+
+_MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,4 +54,171 @@ def derive(
     the newest complete list: the record's version is never below it, so that a pod that vanished unseen cannot make
     a newer record look older.
     """
-    raise NotImplementedError
+    subject = subject_of(view)
+    meta, entry = subject.meta, subject.entry
+    asked = asked_by(subject, view.pods)
+    judged = judge_pods(view, subject, asked, now=now, remembered_pods=remembered_pods, settings=settings)
+    pods = tuple(pod.facts for pod in judged)
+    signals = signals_of(view, subject, judged)
+    decided = decide(subject, signals, judged, asked=asked, now=now, remembered=remembered)
+    outcome = decided.outcome
+    created_at = meta.created_at or _oldest(pods) or now
+    rows = _rows(view, judged, workload_uid=meta.uid, created_at=created_at, now=now, remembered_pods=remembered_pods)
+    problems = _problems(subject, pods, signals)
+    message = messages.join(outcome.message, *problems)
+    class_name = priority.class_name(asked.priority_class_name, meta, pods, entry.default_priority_class)
+    value = priority.value_of(class_name, view.priority_classes, pods)
+    pods_requested = accounting.requested_by(pods)
+    pools = accounting.current_node_pools(rows, ended=decided.is_over)
+    project = project_of(view.namespace, meta, pods, settings)
+    department = department_of(view.namespace, settings)
+    workload = WorkloadRecord(
+        uid=meta.uid,
+        api_group=meta.api_group,
+        api_version=meta.api_version,
+        kind=meta.kind,
+        type=entry.workload_type,
+        category=entry.category,
+        namespace=meta.namespace or "",
+        name=meta.name,
+        project_id=project,
+        project_name=project,
+        department_id=department,
+        department_name=department,
+        source=Source.OTHER,
+        submitted_by=submission.submitter_of(meta, pods),
+        priority_class_name=class_name,
+        priority=value,
+        preemptible=priority.is_preemptible(value, meta, pods),
+        created_at=created_at,
+        completed_at=completed_at(subject, decided, signals, rows, now=now, remembered=remembered),
+        phase=outcome.phase,
+        phase_message=message,
+        phase_reason=None,
+        phase_rule=outcome.rule,
+        phase_source=signals.source,
+        k8s_phase=signals.raw_phase or _phase_of_pods(pods),
+        conditions=(conditions.upstream(subject.obj) if subject.obj is not None else ())
+        + conditions.own(outcome.phase, message, judged),
+        running_since=decided.running_since,
+        running_pods=sum(1 for pod in pods if pod.k8s_phase == "Running"),
+        ready_pods=sum(1 for pod in judged if pod.is_ready),
+        requested_pods=asked.requested_pods,
+        workload_requested=asked.request or _peak(remembered, pods, pods_requested),
+        pods_requested=pods_requested,
+        allocated=accounting.allocated_to(rows),
+        requested_node_pools=_requested_node_pools(asked, pods, settings),
+        current_node_pools=pools or (remembered.current_node_pools if decided.is_over else ()),
+        images=asked.images or images_of(pods),
+        command=asked.command or _first(pod.command for pod in pods),
+        arguments=asked.arguments or _first(pod.arguments for pod in pods),
+        distributed_framework=entry.distributed_framework,
+        additional_fields=entry.additional_fields,
+        problems=problems,
+        observed_version=_version(subject, view, remembered, floor_version),
+    )
+    return Derivation(
+        workload=workload,
+        pods=rows,
+        revisit_at=_revisit_at(outcome, judged, now),
+        signals=_explained(outcome, signals, judged, decided.running_since),
+    )
+
+
+def _rows(
+    view: WorkloadView,
+    judged: tuple[JudgedPod, ...],
+    *,
+    workload_uid: str,
+    created_at: datetime,
+    now: datetime,
+    remembered_pods: Mapping[str, RememberedPod],
+) -> tuple[PodRecord, ...]:
+    return tuple(
+        accounting.record_of(
+            pod,
+            workload_uid=workload_uid,
+            created_at=created_at,
+            node=view.nodes.get(pod.facts.node_name) if pod.facts.node_name is not None else None,
+            remembered=remembered_pods.get(pod.facts.meta.uid),
+            now=now,
+        )
+        for pod in judged
+    )
+
+
+def _oldest(pods: tuple[PodFacts, ...]) -> datetime | None:
+    return min((pod.meta.created_at for pod in pods if pod.meta.created_at is not None), default=None)
+
+
+def _problems(subject: Subject, pods: tuple[PodFacts, ...], signals: Signals) -> tuple[str, ...]:
+    found = list(subject.meta.problems)
+    if not subject.is_pod:
+        found.extend(f"pod {pod.meta.name}: {problem}" for pod in pods for problem in pod.meta.problems)
+    if signals.unreadable is not None and pods and subject.obj is not None:
+        found.append(signals.unreadable)
+    return tuple(messages.cap(problem) for problem in dict.fromkeys(found))[:_MOST_PROBLEMS]
+
+
+def _phase_of_pods(pods: tuple[PodFacts, ...]) -> str:
+    """The raw phase of a framework that has none: the liveliest of its pods'."""
+    phases = {pod.k8s_phase for pod in pods}
+    for phase in ("Running", "Pending", "Failed", "Succeeded"):
+        if phase in phases:
+            return phase
+    return "Unknown"
+
+
+def _peak(
+    remembered: Remembered, pods: tuple[PodFacts, ...], pods_requested: ResourceRequest
+) -> ResourceRequest | None:
+    """Without a template: the most its pods were ever seen to ask for; ``None`` before the first pod."""
+    if not pods:
+        return remembered.workload_requested
+    return accounting.peak(remembered.workload_requested, pods_requested)
+
+
+def _requested_node_pools(asked: Asked, pods: tuple[PodFacts, ...], settings: DomainSettings) -> tuple[str, ...]:
+    """Of the pods that there are, in their order; of the templates before there is one."""
+    pools: Iterable[str] = (pool for pod in pods for pool in pod.requested_node_pools)
+    if not pods:
+        pools = (
+            pool for role in asked.roles for pool in requested_node_pools(role.template, settings.node_pool_labels)
+        )
+    return tuple(dict.fromkeys(pools))
+
+
+def _first(values: Iterable[str | None]) -> str | None:
+    return next((value for value in values if value), None)
+
+
+def _version(subject: Subject, view: WorkloadView, remembered: Remembered, floor_version: int) -> int:
+    version = max(subject.meta.resource_version, remembered.observed_version, floor_version)
+    for pod in view.pods:
+        version = max(version, pod.meta.resource_version)
+    for child in view.children:
+        version = max(version, child.meta.resource_version)
+    return version
+
+
+def _revisit_at(outcome: ladder.Outcome, judged: tuple[JudgedPod, ...], now: datetime) -> datetime | None:
+    instants = [pod.grace_ends_at for pod in judged if pod.grace_ends_at is not None and pod.grace_ends_at > now]
+    if outcome.revisit_at is not None:
+        instants.append(outcome.revisit_at)
+    return min(instants, default=None)
+
+
+def _explained(
+    outcome: ladder.Outcome, signals: Signals, judged: tuple[JudgedPod, ...], running_since: datetime | None
+) -> tuple[str, ...]:
+    latch = "has not run yet" if running_since is None else f"has run since {running_since.isoformat()}"
+    return (
+        f"rule {outcome.rule}: {ladder.RULE_SENTENCES[outcome.rule]}",
+        *signals.sentences(),
+        latch,
+        *(
+            f"pod {pod.facts.meta.name}: {pod.state.value}{f' ({pod.message})' if pod.message else ''}"
+            + (", in its grace period" if pod.state is PodState.FATAL and not pod.past_grace else "")
+            for pod in judged
+        ),
+    )

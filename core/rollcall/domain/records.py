@@ -246,6 +246,8 @@ class Remembered:
     phase_message: str | None = None
     current_node_pools: tuple[str, ...] = ()
     workload_requested: ResourceRequest | None = None
+    requested_pods: RequestedPods | None = None
+    """What was asked for then: more pods asked for now is a resize, which a lost pod is not."""
     observed_version: int = 0
 
     @classmethod
@@ -258,5 +260,6 @@ class Remembered:
             phase_message=record.phase_message,
             current_node_pools=record.current_node_pools,
             workload_requested=record.workload_requested,
+            requested_pods=record.requested_pods,
             observed_version=record.observed_version,
         )

@@ -1,0 +1,114 @@
+"""The conditions that are published: the object's own, verbatim, then ours with stable types."""
+
+from collections.abc import Sequence
+
+from rollcall.domain import messages
+from rollcall.domain.facts import ObjectFacts
+from rollcall.domain.fields import elements_at, instant_at, text_at
+from rollcall.domain.pods import IMAGE_REASONS, JudgedPod, Severity, pod_condition
+from rollcall.domain.records import Condition, Phase, PodState
+
+OWN_TYPES = ("PodsScheduled", "PodsReady", "Degraded", "Failed", "ImageError", "Unschedulable")
+"""The types that are appended; an object's own condition of such a type is kept beside them."""
+
+MOST_CONDITIONS = 100
+"""How many of an object's conditions are copied; a controller with more has lost count."""
+
+
+def upstream(obj: ObjectFacts) -> tuple[Condition, ...]:
+    """The object's conditions as they stand; one without a type is known by its status (Volcano)."""
+    copied: list[Condition] = []
+    for condition in elements_at(obj.status, "conditions"):
+        status = text_at(condition, "status") or "Unknown"
+        condition_type = text_at(condition, "type") or text_at(condition, "status")
+        if condition_type is None:
+            continue
+        copied.append(
+            Condition(
+                type=messages.cap(condition_type),
+                status=messages.cap(status),
+                reason=_capped(text_at(condition, "reason")),
+                message=_capped(text_at(condition, "message")),
+                last_transition_at=instant_at(condition, "lastTransitionTime"),
+            )
+        )
+        if len(copied) == MOST_CONDITIONS:
+            break
+    return tuple(copied)
+
+
+def own(phase: Phase, message: str | None, pods: Sequence[JudgedPod]) -> tuple[Condition, ...]:
+    """Our conditions: the two about pods where any lives, the others only where they are true."""
+    found: list[Condition] = []
+    living = [pod for pod in pods if pod.is_active]
+    if living:
+        found.append(_scheduled(living))
+        found.append(_ready(living))
+    if phase is Phase.DEGRADED:
+        found.append(Condition(type="Degraded", status="True", reason="PodsNotReady", message=message))
+    if phase is Phase.FAILED:
+        found.append(Condition(type="Failed", status="True", reason=_worst_reason(pods), message=message))
+    image = [pod for pod in living if pod.state is PodState.FATAL and pod.reason in IMAGE_REASONS]
+    if image:
+        found.append(
+            Condition(type="ImageError", status="True", reason=image[0].reason, message=messages.of_pods(image))
+        )
+    unschedulable = [pod for pod in living if pod.state is PodState.UNSCHEDULED and pod.reason == "Unschedulable"]
+    if unschedulable:
+        found.append(
+            Condition(
+                type="Unschedulable",
+                status="True",
+                reason="Unschedulable",
+                message=messages.of_pods(unschedulable),
+            )
+        )
+    return tuple(found)
+
+
+def _scheduled(living: list[JudgedPod]) -> Condition:
+    waiting = [pod for pod in living if pod.is_waiting]
+    if not waiting:
+        instants = [
+            condition.last_transition_at
+            for pod in living
+            if (condition := pod_condition(pod.facts, "PodScheduled")) is not None
+            and condition.last_transition_at is not None
+        ]
+        return Condition(
+            type="PodsScheduled",
+            status="True",
+            reason="AllScheduled",
+            last_transition_at=max(instants, default=None),
+        )
+    reason = "SchedulingGated" if all(pod.state is PodState.GATED for pod in waiting) else "Unscheduled"
+    return Condition(type="PodsScheduled", status="False", reason=reason, message=messages.of_pods(waiting))
+
+
+def _ready(living: list[JudgedPod]) -> Condition:
+    unready = [pod for pod in living if not pod.is_ready]
+    if not unready:
+        instants = [
+            condition.last_transition_at
+            for pod in living
+            if (condition := pod_condition(pod.facts, "Ready")) is not None and condition.last_transition_at is not None
+        ]
+        return Condition(
+            type="PodsReady", status="True", reason="AllReady", last_transition_at=max(instants, default=None)
+        )
+    return Condition(
+        type="PodsReady",
+        status="False",
+        reason="PodsNotReady",
+        message=messages.join(f"{len(living) - len(unready)} of {len(living)} pods ready", messages.of_pods(unready)),
+    )
+
+
+def _worst_reason(pods: Sequence[JudgedPod]) -> str | None:
+    speaking = [pod for pod in pods if pod.reason is not None and pod.severity <= Severity.INFRA]
+    worst = min(speaking, key=lambda pod: (pod.severity, pod.role_rank, pod.facts.meta.name), default=None)
+    return None if worst is None else worst.reason
+
+
+def _capped(text: str | None) -> str | None:
+    return None if text is None else messages.cap(text)

@@ -1,0 +1,109 @@
+"""Total look-ups in plain JSON: what is absent or of the wrong shape is ``None``, nothing raises."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+EMPTY: Mapping[str, Any] = {}
+"""What an absent mapping reads as."""
+
+MOST_PODS = 2**31 - 1
+"""The largest count a Kubernetes API object can hold; more is absurd."""
+
+
+@lru_cache(maxsize=4096)
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
+
+
+def at(root: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path below ``root``, ``None`` where any step is absent or no mapping."""
+    value: Any = root
+    for step in _steps(path):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(step)
+    return value
+
+
+def mapping_at(root: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """The mapping at ``path``, empty where there is none."""
+    value = at(root, path)
+    return value if isinstance(value, Mapping) else EMPTY
+
+
+def text_at(root: Mapping[str, Any], path: str) -> str | None:
+    """The non-empty string at ``path``."""
+    value = at(root, path)
+    return value if isinstance(value, str) and value else None
+
+
+def whole_at(root: Mapping[str, Any], path: str) -> int | None:
+    """The count at ``path``: a whole number, not negative, that fits an int32."""
+    value = at(root, path)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_PODS:
+        return value
+    return None
+
+
+def is_absurd(root: Mapping[str, Any], path: str) -> bool:
+    """Whether something stands at ``path`` that is no count."""
+    return at(root, path) is not None and whole_at(root, path) is None
+
+
+def elements_at(root: Mapping[str, Any], path: str) -> tuple[Mapping[str, Any], ...]:
+    """The mappings in the list at ``path``; other elements are left out."""
+    value = at(root, path)
+    if not isinstance(value, list | tuple):
+        return ()
+    return tuple(element for element in value if isinstance(element, Mapping))
+
+
+def instant_at(root: Mapping[str, Any], path: str) -> datetime | None:
+    """The RFC 3339 instant at ``path``."""
+    return instant(at(root, path))
+
+
+def instant(value: Any) -> datetime | None:
+    """An RFC 3339 string as an aware instant."""
+    if not isinstance(value, str):
+        return None
+    try:
+        read = datetime.fromisoformat(value)
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def conditions_of(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(type, condition) of each well-formed element of ``status.conditions``."""
+    for condition in elements_at(status, "conditions"):
+        condition_type = condition.get("type")
+        if isinstance(condition_type, str):
+            yield condition_type, condition
+
+
+def condition_of(status: Mapping[str, Any], condition_type: str) -> Mapping[str, Any] | None:
+    """The condition of that type; an absent one is absent, not False."""
+    for found_type, condition in conditions_of(status):
+        if found_type == condition_type:
+            return condition
+    return None
+
+
+def true_condition(status: Mapping[str, Any], *condition_types: str) -> Mapping[str, Any] | None:
+    """The first of these types whose condition has status True, in the order asked for."""
+    for condition_type in condition_types:
+        condition = condition_of(status, condition_type)
+        if condition is not None and condition.get("status") == "True":
+            return condition
+    return None
+
+
+def sentence_of(condition: Mapping[str, Any]) -> str | None:
+    """``reason: message`` of a condition, as far as it has them."""
+    reason, message = text_at(condition, "reason"), text_at(condition, "message")
+    if reason and message:
+        return f"{reason}: {message}"
+    return message or reason

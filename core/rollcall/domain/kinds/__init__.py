@@ -1,0 +1,1 @@
+"""The catalogue: one file per kind, data first; `rollcall.domain.kinds.catalogue` finds them."""

@@ -1,0 +1,89 @@
+"""The shape of a kind's entry in the catalogue."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollcall.domain.facts import KindKey, ObjectFacts
+from rollcall.domain.pods import JudgedPod
+from rollcall.domain.records import Category, RequestedPods
+from rollcall.domain.signals import Signals
+
+SignalsHook = Callable[[ObjectFacts, tuple[ObjectFacts, ...], tuple[JudgedPod, ...]], Signals]
+"""(object, children, pods) to what they say; pure."""
+
+ReplicasHook = Callable[[ObjectFacts], int | None]
+"""How many pods of a role the spec asks for, where a path does not tell; ``None``: it cannot be read."""
+
+RequestedPodsHook = Callable[[ObjectFacts, int | None], RequestedPods]
+"""(object, pods of all roles together) to what the contract shows as requested pods."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """One role of a kind's pods. Paths are dotted and start at the object (``spec.template``)."""
+
+    name: str = ""
+    """The role as its pods' label spells it, in lower case; empty for a kind with one role."""
+    template: str
+    """Where the PodTemplateSpec stands. Without one there the object has no such role."""
+    is_pod_spec: bool = False
+    """Whether a PodSpec stands there instead of a PodTemplateSpec."""
+    replicas: str | None = None
+    """Where the number of pods stands."""
+    default_replicas: int = 1
+    count: ReplicasHook | None = None
+    """Counts the pods instead of ``replicas``, where arithmetic is needed."""
+    each: str | None = None
+    """A list or a mapping of such roles: ``template`` and ``replicas`` then start at each element."""
+    each_name: str = "name"
+    """Where an element of a list has its role's name; in a mapping the key is it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindEntry:
+    """All that is known of one kind."""
+
+    key: KindKey
+    versions: tuple[str, ...]
+    """Served versions in the order of preference."""
+    plural: str
+    category: Category
+    signals: SignalsHook
+    type: str = ""
+    """The contract's ``type``; empty: the kind."""
+    distributed_framework: str | None = None
+    additional_fields: tuple[tuple[str, str], ...] = ()
+    roles: tuple[Role, ...] = ()
+    """In the order of messages: masters, heads, leaders, launchers and drivers first."""
+    role_labels: tuple[str, ...] = ()
+    """Pod labels that name the role, the first present wins."""
+    requested_pods: RequestedPodsHook | None = None
+    completed_at: str | None = None
+    """Where the object says when it ended, whatever the end; its verdict's instant and its pods are asked after it."""
+    priority_paths: tuple[str, ...] = ()
+    """Where the object names its PriorityClass, the first non-empty wins."""
+    default_priority_class: str = "train"
+    hidden_when_owned: bool = True
+    """Whether it is no workload of its own where another catalogued kind owns it."""
+    recovers: bool = False
+    """A service, which takes back every failure; else a batch kind, whose end is latched."""
+    watched: bool = True
+    """Whether the operator watches it."""
+    ignored: bool = False
+    """Whether neither it nor its pods are ever a workload."""
+
+    @property
+    def workload_type(self) -> str:
+        """The contract's ``type`` of this kind."""
+        return self.type or self.key.kind
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRole:
+    """A role as one object has it."""
+
+    name: str
+    template: Mapping[str, Any]
+    """A PodTemplateSpec, whatever the kind keeps."""
+    replicas: int | None
