@@ -6,8 +6,8 @@ from datetime import datetime
 
 from rollcall.domain import accounting, conditions, ladder, messages, priority, submission
 from rollcall.domain.decision import completed_at, decide
-from rollcall.domain.facts import DomainSettings, PodFacts, WorkloadView
-from rollcall.domain.node_pools import requested_node_pools
+from rollcall.domain.facts import DomainSettings, Meta, PodFacts, WorkloadView
+from rollcall.domain.node_pools import POOLS_ANNOTATION, pool_of_node, requested_node_pools
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.projects import department_of, project_of
 from rollcall.domain.records import (
@@ -107,7 +107,7 @@ def derive(
         workload_requested=asked.request or _peak(remembered, pods, pods_requested),
         pods_requested=pods_requested,
         allocated=accounting.allocated_to(rows),
-        requested_node_pools=_requested_node_pools(asked, pods, settings),
+        requested_node_pools=_requested_node_pools(meta, asked, pods, settings),
         current_node_pools=pools or (remembered.current_node_pools if decided.is_over else ()),
         images=asked.images or images_of(pods),
         command=asked.command or _first(pod.command for pod in pods),
@@ -178,14 +178,17 @@ def _peak(
     return accounting.peak(remembered.workload_requested, pods_requested)
 
 
-def _requested_node_pools(asked: Asked, pods: tuple[PodFacts, ...], settings: DomainSettings) -> tuple[str, ...]:
-    """Of the pods that there are, in their order; of the templates before there is one."""
-    pools: Iterable[str] = (pool for pod in pods for pool in pod.requested_node_pools)
-    if not pods:
-        pools = (
-            pool for role in asked.roles for pool in requested_node_pools(role.template, settings.node_pool_labels)
-        )
-    return tuple(dict.fromkeys(pools))
+def _requested_node_pools(
+    meta: Meta, asked: Asked, pods: tuple[PodFacts, ...], settings: DomainSettings
+) -> tuple[str, ...]:
+    """By the object's annotation; by its pods, before there is one by its templates; by its label; else the default."""
+    pools: tuple[str, ...] = tuple(meta.annotations.get(POOLS_ANNOTATION, "").split())
+    if not pools and pods:
+        pools = tuple(pool for pod in pods for pool in pod.requested_node_pools)
+    elif not pools:
+        labels = settings.node_pool_labels
+        pools = tuple(pool for role in asked.roles for pool in requested_node_pools(role.template, labels))
+    return tuple(dict.fromkeys(pools)) or (pool_of_node(meta.labels, settings.node_pool_labels),)
 
 
 def _first(values: Iterable[str | None]) -> str | None:
