@@ -1,0 +1,161 @@
+"""What the operator reads at its start: the open rows, and what objects cannot tell again."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rollcall.domain.records import Phase, Remembered, RememberedPod
+from rollcall.store import tables
+from rollcall.store.records import OpenWorkload
+from rollcall.store.rows import request_of
+
+
+async def load_remembered(connection: AsyncConnection, cluster_id: str) -> dict[str, Remembered]:
+    """What is remembered of every live workload, by uid."""
+    table = tables.workloads
+    columns = (
+        table.c.uid,
+        table.c.phase,
+        table.c.running_since,
+        table.c.completed_at,
+        table.c.phase_message,
+        table.c.node_pools,
+        table.c.details["workloadRequested"].label("workload_requested"),
+        table.c.observed_version,
+    )
+    rows = await connection.execute(select(*columns).where(table.c.cluster_id == cluster_id))
+    return {
+        row.uid: Remembered(
+            phase=Phase(row.phase),
+            running_since=row.running_since,
+            completed_at=row.completed_at,
+            phase_message=row.phase_message,
+            current_node_pools=tuple(row.node_pools),
+            workload_requested=request_of(row.workload_requested),
+            observed_version=row.observed_version,
+        )
+        for row in rows
+    }
+
+
+async def load_remembered_pods(connection: AsyncConnection, cluster_id: str) -> dict[str, dict[str, RememberedPod]]:
+    """What is remembered of every pod that is there: workload uid to pod uid to memory."""
+    table = tables.pods
+    columns = (
+        table.c.workload_uid,
+        table.c.uid,
+        table.c.bound_at,
+        table.c.ready_at,
+        table.c.ended_at,
+        table.c.fatal_since,
+        table.c.node_pool,
+    )
+    found: dict[str, dict[str, RememberedPod]] = defaultdict(dict)
+    for row in await connection.execute(select(*columns).where(table.c.cluster_id == cluster_id)):
+        found[row.workload_uid][row.uid] = RememberedPod(
+            bound_at=row.bound_at,
+            ready_at=row.ready_at,
+            ended_at=row.ended_at,
+            fatal_since=row.fatal_since,
+            node_pool=row.node_pool,
+        )
+    return dict(found)
+
+
+async def open_workloads(connection: AsyncConnection, cluster_id: str) -> dict[str, OpenWorkload]:
+    """Every live row, by uid: what the sweep compares with the cluster's lists."""
+    table = tables.workloads
+    columns = (
+        table.c.uid,
+        table.c.api_group,
+        table.c.kind,
+        table.c.namespace,
+        table.c.name,
+        table.c.observed_version,
+    )
+    rows = await connection.execute(select(*columns).where(table.c.cluster_id == cluster_id))
+    return {
+        row.uid: OpenWorkload(
+            uid=row.uid,
+            api_group=row.api_group,
+            kind=row.kind,
+            namespace=row.namespace,
+            name=row.name,
+            observed_version=row.observed_version,
+        )
+        for row in rows
+    }
+
+
+async def open_pods(connection: AsyncConnection, cluster_id: str) -> dict[str, str]:
+    """Every pod that is there: its uid to its workload's."""
+    table = tables.pods
+    rows = await connection.execute(select(table.c.uid, table.c.workload_uid).where(table.c.cluster_id == cluster_id))
+    return {row.uid: row.workload_uid for row in rows}
+
+
+async def touch_cluster(
+    connection: AsyncConnection, *, cluster_id: str, name: str, watches_observed_at: datetime
+) -> None:
+    """Note when the oldest watch of the cluster last showed life."""
+    statement = insert(tables.clusters).values(cluster_id=cluster_id, name=name, observed_at=watches_observed_at)
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["cluster_id"],
+            set_={
+                "name": statement.excluded.name,
+                "observed_at": func.greatest(tables.clusters.c.observed_at, statement.excluded.observed_at),
+                "updated_at": func.now(),
+            },
+        )
+    )
+
+
+async def write_projects(
+    connection: AsyncConnection, cluster_id: str, projects: Iterable[tuple[str, str, str]]
+) -> None:
+    """Note (namespace, project, department) of each project's namespace; old ones stay, history is asked for them."""
+    rows = [
+        {
+            "cluster_id": cluster_id,
+            "namespace": namespace,
+            "project_id": project,
+            "project_name": project,
+            "department_id": department,
+        }
+        for namespace, project, department in projects
+    ]
+    if not rows:
+        return
+    statement = insert(tables.projects)
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["cluster_id", "namespace"],
+            set_={
+                "project_id": statement.excluded.project_id,
+                "project_name": statement.excluded.project_name,
+                "department_id": statement.excluded.department_id,
+            },
+        ),
+        rows,
+    )
+    departments = insert(tables.departments).on_conflict_do_nothing()
+    await connection.execute(
+        departments,
+        [
+            {"cluster_id": cluster_id, "department_id": department, "department_name": department}
+            for department in sorted({row["department_id"] for row in rows})
+        ],
+    )
+
+
+async def write_node_pools(connection: AsyncConnection, cluster_id: str, pools: Iterable[tuple[str, int, int]]) -> None:
+    """Replace the cluster's node pools by these: (name, nodes, allocatable GPUs in micros)."""
+    await connection.execute(delete(tables.node_pools).where(tables.node_pools.c.cluster_id == cluster_id))
+    rows = [{"cluster_id": cluster_id, "name": name, "nodes": nodes, "gpu_micros": gpus} for name, nodes, gpus in pools]
+    if rows:
+        await connection.execute(insert(tables.node_pools), rows)

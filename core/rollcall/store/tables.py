@@ -1,0 +1,229 @@
+"""The tables. Everything that can be filtered or sorted by is a typed column; ``details`` is for display alone.
+
+Live and deleted are apart: `workloads` and `pods` hold what is there now, so that no live query pays for history;
+`deleted_workloads`, `deleted_pods` and `phase_changes` are partitioned by month, so that retention drops partitions.
+Text compares by code point (``COLLATE "C"``), so that a page's order does not depend on the server's locale.
+``cluster_id`` leads every key: many clusters share one database, and it is what the tables would be distributed by.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    Interval,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={"pk": "%(table_name)s_pkey", "ix": "%(table_name)s_%(column_0_N_name)s_idx"},
+)
+
+_WORD = Text(collation="C")
+_INSTANT = DateTime(timezone=True)
+
+
+def _workload_columns() -> list[Column[Any]]:
+    """The columns that a workload has, live or deleted."""
+    return [
+        Column("cluster_id", _WORD, nullable=False),
+        Column("uid", _WORD, nullable=False),
+        Column("api_group", _WORD, nullable=False),
+        Column("api_version", _WORD, nullable=False),
+        Column("kind", _WORD, nullable=False),
+        Column("type", _WORD, nullable=False),
+        Column("category", _WORD, nullable=False),
+        Column("namespace", _WORD, nullable=False),
+        Column("name", _WORD, nullable=False),
+        Column("project_id", _WORD, nullable=False),
+        Column("project_name", _WORD, nullable=False),
+        Column("department_id", _WORD, nullable=False),
+        Column("department_name", _WORD, nullable=False),
+        Column("source", _WORD, nullable=False),
+        Column("submitted_by", _WORD),
+        Column("priority_class_name", _WORD, nullable=False),
+        Column("priority", Integer),
+        Column("preemptible", Boolean),
+        Column("distributed_framework", _WORD),
+        Column("created_at", _INSTANT, nullable=False),
+        Column("completed_at", _INSTANT),
+        Column("updated_at", _INSTANT, nullable=False),
+        Column("phase", _WORD, nullable=False),
+        Column("phase_order", SmallInteger, nullable=False, comment="the phase's place in a life, for sorting"),
+        Column("phase_message", _WORD),
+        Column("phase_reason", _WORD),
+        Column("phase_rule", _WORD, nullable=False),
+        Column("phase_source", _WORD, nullable=False),
+        Column("phase_updated_at", _INSTANT, nullable=False),
+        Column("last_phase", _WORD, comment="the last phase that was not Deleting: what a deleted record shows"),
+        Column("last_phase_message", _WORD),
+        Column("k8s_phase", _WORD, nullable=False),
+        Column("k8s_phase_updated_at", _INSTANT, nullable=False),
+        Column("pending_time", Interval, nullable=False, comment="in Pending, the present stay excluded"),
+        Column("running_time", Interval, nullable=False, comment="in Running, the present stay excluded"),
+        Column("running_since", _INSTANT, comment="the latch: when it first ran"),
+        Column("running_pods", Integer, nullable=False),
+        Column("ready_pods", Integer, nullable=False),
+        Column("allocated_gpu_micros", BigInteger, nullable=False),
+        Column("node_pools", ARRAY(_WORD), nullable=False, comment="current; the first is what sorting reads"),
+        Column("images", ARRAY(_WORD), nullable=False),
+        Column("details", JSONB, nullable=False, comment="for display alone: never filtered, never sorted"),
+        Column("observed_version", BigInteger, nullable=False, comment="an older observation loses to it"),
+    ]
+
+
+workloads = Table(
+    "workloads",
+    metadata,
+    *_workload_columns(),
+    PrimaryKeyConstraint("cluster_id", "uid"),
+    Index("workloads_created_at_uid_idx", "created_at", "uid"),
+    Index("workloads_namespace_created_at_uid_idx", "namespace", "created_at", "uid"),
+    Index("workloads_name_uid_idx", "name", "uid"),
+    Index("workloads_phase_order_uid_idx", "phase_order", "uid"),
+    Index("workloads_uid_idx", "uid"),
+)
+
+deleted_workloads = Table(
+    "deleted_workloads",
+    metadata,
+    *_workload_columns(),
+    Column("deleted_at", _INSTANT, nullable=False),
+    Column("deletion_seen", _WORD, nullable=False, comment="exact: as an event; late: by a sweep"),
+    PrimaryKeyConstraint("cluster_id", "uid", "deleted_at"),
+    Index("deleted_workloads_created_at_uid_idx", "created_at", "uid"),
+    Index("deleted_workloads_deleted_at_uid_idx", "deleted_at", "uid"),
+    Index("deleted_workloads_namespace_created_at_uid_idx", "namespace", "created_at", "uid"),
+    Index("deleted_workloads_uid_idx", "uid"),
+    postgresql_partition_by="RANGE (deleted_at)",
+)
+
+
+def _pod_columns() -> list[Column[Any]]:
+    """The columns that a pod has, there or gone."""
+    return [
+        Column("cluster_id", _WORD, nullable=False),
+        Column("uid", _WORD, nullable=False),
+        Column("workload_uid", _WORD, nullable=False),
+        Column("namespace", _WORD, nullable=False),
+        Column("name", _WORD, nullable=False),
+        Column("role", _WORD),
+        Column("node_name", _WORD),
+        Column("node_pool", _WORD),
+        Column("k8s_phase", _WORD, nullable=False),
+        Column("state", _WORD, nullable=False),
+        Column("message", _WORD),
+        Column("requested_gpu_micros", BigInteger, nullable=False),
+        Column("requested_gpu_memory_bytes", BigInteger, nullable=False),
+        Column("requested_cpu_millis", BigInteger, nullable=False),
+        Column("requested_memory_bytes", BigInteger, nullable=False),
+        Column("allocated_gpu_micros", BigInteger, nullable=False),
+        Column("allocated_gpu_memory_bytes", BigInteger, nullable=False),
+        Column("allocated_cpu_millis", BigInteger, nullable=False),
+        Column("allocated_memory_bytes", BigInteger, nullable=False),
+        Column("created_at", _INSTANT, nullable=False),
+        Column("bound_at", _INSTANT),
+        Column("ready_at", _INSTANT),
+        Column("ended_at", _INSTANT),
+        Column("fatal_since", _INSTANT),
+        Column("priority_class_name", _WORD),
+        Column("details", JSONB, nullable=False),
+        Column("resource_version", BigInteger, nullable=False),
+        Column("updated_at", _INSTANT, nullable=False),
+    ]
+
+
+pods = Table(
+    "pods",
+    metadata,
+    *_pod_columns(),
+    PrimaryKeyConstraint("cluster_id", "uid"),
+    Index("pods_workload_uid_idx", "cluster_id", "workload_uid"),
+)
+
+deleted_pods = Table(
+    "deleted_pods",
+    metadata,
+    *_pod_columns(),
+    Column("deleted_at", _INSTANT, nullable=False),
+    Column("deletion_seen", _WORD, nullable=False),
+    PrimaryKeyConstraint("cluster_id", "uid", "deleted_at"),
+    Index("deleted_pods_workload_uid_idx", "cluster_id", "workload_uid"),
+    postgresql_partition_by="RANGE (deleted_at)",
+)
+
+phase_changes = Table(
+    "phase_changes",
+    metadata,
+    Column("cluster_id", _WORD, nullable=False),
+    Column("uid", _WORD, nullable=False, comment="of the workload"),
+    Column("at", _INSTANT, nullable=False),
+    Column("phase", _WORD, nullable=False),
+    Column("phase_message", _WORD),
+    Index("phase_changes_cluster_id_uid_at_idx", "cluster_id", "uid", "at"),
+    postgresql_partition_by="RANGE (at)",
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("cluster_id", _WORD, nullable=False),
+    Column("uid", _WORD, nullable=False),
+    Column("at", _INSTANT, nullable=False),
+    PrimaryKeyConstraint("cluster_id", "uid"),
+    comment="deletions that found no row: a slower writer must not bring the object back",
+)
+
+clusters = Table(
+    "clusters",
+    metadata,
+    Column("cluster_id", _WORD, nullable=False),
+    Column("name", _WORD, nullable=False),
+    Column("observed_at", _INSTANT, comment="the oldest of its watches"),
+    Column("updated_at", _INSTANT, nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("cluster_id"),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("cluster_id", _WORD, nullable=False),
+    Column("namespace", _WORD, nullable=False),
+    Column("project_id", _WORD, nullable=False),
+    Column("project_name", _WORD, nullable=False),
+    Column("department_id", _WORD, nullable=False),
+    PrimaryKeyConstraint("cluster_id", "namespace"),
+)
+
+departments = Table(
+    "departments",
+    metadata,
+    Column("cluster_id", _WORD, nullable=False),
+    Column("department_id", _WORD, nullable=False),
+    Column("department_name", _WORD, nullable=False),
+    PrimaryKeyConstraint("cluster_id", "department_id"),
+)
+
+node_pools = Table(
+    "node_pools",
+    metadata,
+    Column("cluster_id", _WORD, nullable=False),
+    Column("name", _WORD, nullable=False),
+    Column("nodes", Integer, nullable=False),
+    Column("gpu_micros", BigInteger, nullable=False),
+    PrimaryKeyConstraint("cluster_id", "name"),
+)
+
+PARTITIONED = (deleted_workloads, deleted_pods, phase_changes)
+"""The tables that history fills and retention empties, a partition a month."""

@@ -1,0 +1,88 @@
+"""What every test may ask for: a database of its own, cloned from a migrated template on one real PostgreSQL."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from pydantic import SecretStr
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from rollcall.settings import DatabaseSettings
+from rollcall.store.embedded import EmbeddedPostgres
+from rollcall.store.engine import create_engine
+from rollcall.store.schema import migrate
+
+TEMPLATE = "rollcall_template"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The DSN of a server on which databases may be made: ``ROLLCALL_TEST_DSN``, else an embedded one."""
+    given = os.environ.get("ROLLCALL_TEST_DSN")
+    if given:
+        yield given
+        return
+    # A short path: a unix socket's may have 107 bytes.
+    with EmbeddedPostgres(_short_folder(tmp_path_factory) / "pg") as server:
+        yield server.dsn()
+
+
+def _short_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("db")
+
+
+def _at(dsn: str, database: str) -> str:
+    return make_url(dsn).set(database=database).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> Iterator[str]:
+    """The name of a database with the schema at head; every test's database is a copy of it."""
+    name = f"{TEMPLATE}_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    migrate(DatabaseSettings(dsn=SecretStr(_at(postgres, name))))
+    yield name
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def empty_database(postgres: str) -> Iterator[DatabaseSettings]:
+    """A database without any table."""
+    yield from _database(postgres, "template0")
+
+
+@pytest.fixture
+def database(postgres: str, template: str) -> Iterator[DatabaseSettings]:
+    """A database of the test's own, with the schema at head."""
+    yield from _database(postgres, template)
+
+
+@pytest.fixture
+async def engine(database: DatabaseSettings) -> AsyncIterator[AsyncEngine]:
+    """An engine on the test's database."""
+    engine = create_engine(database, application_name="test")
+    yield engine
+    await engine.dispose()
+
+
+def _database(postgres: str, template: str) -> Iterator[DatabaseSettings]:
+    name = f"test_{secrets.token_hex(6)}"
+    identifier = sql.Identifier(name)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(identifier, sql.Identifier(template))
+        connection.execute(create)
+    yield DatabaseSettings(dsn=SecretStr(_at(postgres, name)))
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
