@@ -7,7 +7,7 @@ from datetime import datetime
 from rollcall.domain import accounting, conditions, ladder, messages, priority, submission
 from rollcall.domain.decision import completed_at, decide
 from rollcall.domain.facts import DomainSettings, Meta, PodFacts, WorkloadView
-from rollcall.domain.node_pools import POOLS_ANNOTATION, pool_of_node, requested_node_pools
+from rollcall.domain.node_pools import DEFAULT_POOL, POOLS_ANNOTATION, requested_node_pools
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.projects import department_of, project_of
 from rollcall.domain.records import (
@@ -188,7 +188,9 @@ def _requested_node_pools(
     elif not pools:
         labels = settings.node_pool_labels
         pools = tuple(pool for role in asked.roles for pool in requested_node_pools(role.template, labels))
-    return tuple(dict.fromkeys(pools)) or (pool_of_node(meta.labels, settings.node_pool_labels),)
+    if not pools and meta.labels:
+        pools = requested_node_pools({"metadata": {"labels": meta.labels}}, settings.node_pool_labels)
+    return tuple(dict.fromkeys(pools)) or (DEFAULT_POOL,)
 
 
 def _first(values: Iterable[str | None]) -> str | None:

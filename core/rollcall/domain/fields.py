@@ -21,7 +21,8 @@ def at(root: Mapping[str, Any], path: str) -> Any:
     """The value at a dotted path below ``root``, ``None`` where any step is absent or no mapping."""
     value: Any = root
     for step in _steps(path):
-        if not isinstance(value, Mapping):
+        # Facts hold plain dicts; asking for the abstract class costs most of a look-up.
+        if type(value) is not dict and not isinstance(value, Mapping):
             return None
         value = value.get(step)
     return value
@@ -30,7 +31,7 @@ def at(root: Mapping[str, Any], path: str) -> Any:
 def mapping_at(root: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     """The mapping at ``path``, empty where there is none."""
     value = at(root, path)
-    return value if isinstance(value, Mapping) else EMPTY
+    return value if type(value) is dict or isinstance(value, Mapping) else EMPTY
 
 
 def text_at(root: Mapping[str, Any], path: str) -> str | None:
@@ -57,7 +58,7 @@ def elements_at(root: Mapping[str, Any], path: str) -> tuple[Mapping[str, Any], 
     value = at(root, path)
     if not isinstance(value, list | tuple):
         return ()
-    return tuple(element for element in value if isinstance(element, Mapping))
+    return tuple(element for element in value if type(element) is dict or isinstance(element, Mapping))
 
 
 def instant_at(root: Mapping[str, Any], path: str) -> datetime | None:

@@ -1,0 +1,108 @@
+"""Bare pods, and workloads of which only pods are known."""
+
+import pytest
+from support.observed import NOW, node, obj, observe, pod
+
+from rollcall.domain.facts import OwnerReference
+from rollcall.domain.ownership import reference_meta
+from rollcall.domain.records import Phase, PhaseSource, Remembered, RequestedPods
+
+WORKFLOW = reference_meta(
+    OwnerReference(api_version="argoproj.io/v1alpha1", kind="Workflow", name="etl", uid="u-etl", controller=True),
+    "runai-team-a",
+)
+DEPLOYMENT = reference_meta(
+    OwnerReference(api_version="apps/v1", kind="Deployment", name="web", uid="u-web", controller=True), "runai-team-a"
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted"),
+    [
+        ("gated", Phase.PENDING),
+        ("unscheduled", Phase.PENDING),
+        ("no_condition", Phase.PENDING),
+        ("creating", Phase.INITIALIZING),
+        ("not_ready", Phase.INITIALIZING),
+        ("restarting", Phase.INITIALIZING),
+        ("ready", Phase.RUNNING),
+        ("image", Phase.FAILED),
+        ("crash", Phase.FAILED),
+        ("failed", Phase.FAILED),
+        ("evicted", Phase.FAILED),
+        ("succeeded", Phase.COMPLETED),
+        ("releasing", Phase.DELETING),
+    ],
+)
+def test_a_bare_pod(state, wanted):
+    record = observe(None, pod(state=state)).workload
+    assert (record.phase, record.kind) == (wanted, "Pod")
+
+
+def test_a_bare_pod_that_lost_its_node_after_it_ran_starts_again():
+    ran = observe(None, pod(), nodes=(node(),)).workload
+    lost = observe(None, pod(), nodes=(node(ready=False),), remembered=Remembered.of(ran)).workload
+    assert (ran.phase, lost.phase) == (Phase.RUNNING, Phase.INITIALIZING)
+    assert "gpu-1" in (lost.phase_message or "")
+
+
+def test_a_bare_pod_that_ended_is_over_for_good():
+    done = observe(None, pod(state="succeeded"))
+    assert done.workload.completed_at == done.pods[0].ended_at
+    assert observe(None, pod(), remembered=Remembered.of(done.workload)).workload.phase is Phase.COMPLETED
+    assert observe(None, pod(state="image")).workload.completed_at is None
+
+
+def test_what_the_record_says_of_a_bare_pod():
+    record = observe(None, pod(), nodes=(node(pool="a100"),)).workload
+    assert (record.requested_pods, record.k8s_phase) == (RequestedPods(number=1), "Running")
+    assert (record.requested_node_pools, record.current_node_pools) == (("default",), ("a100",))
+    assert record.workload_requested == record.pods_requested
+    assert (record.running_pods, record.ready_pods, record.images) == (1, 1, ("trainer:1",))
+
+
+@pytest.mark.parametrize(
+    ("reference", "states", "wanted"),
+    [
+        (WORKFLOW, ("ready", "succeeded"), Phase.RUNNING),
+        (WORKFLOW, ("unscheduled",), Phase.PENDING),
+        (WORKFLOW, ("ready", "creating"), Phase.INITIALIZING),
+        (WORKFLOW, ("succeeded", "succeeded"), Phase.COMPLETED),
+        (WORKFLOW, ("succeeded", "failed"), Phase.FAILED),
+        (WORKFLOW, (), Phase.UNKNOWN),
+        (DEPLOYMENT, ("ready", "ready"), Phase.RUNNING),
+        (DEPLOYMENT, ("image",), Phase.FAILED),
+    ],
+)
+def test_an_owner_known_by_reference_only_is_what_its_pods_are(reference, states, wanted):
+    pods = [pod(f"p-{number}", state) for number, state in enumerate(states)]
+    record = observe(None, *pods, reference=reference).workload
+    assert (record.phase, record.kind) == (wanted, reference.kind)
+    assert record.phase_source is PhaseSource.PODS
+
+
+def test_without_an_object_the_end_of_all_pods_is_not_the_end_for_good():
+    over = observe(None, pod("step-1", "succeeded"), reference=WORKFLOW).workload
+    on = observe(None, pod("step-1", "succeeded"), pod("step-2"), reference=WORKFLOW, remembered=Remembered.of(over))
+    assert over.completed_at is not None
+    assert (on.workload.phase, on.workload.completed_at) == (Phase.RUNNING, None)
+
+
+def test_without_a_template_the_peak_of_the_pods_is_what_was_requested():
+    two = observe(None, pod("a"), pod("b"), reference=WORKFLOW).workload
+    one = observe(None, pod("a"), reference=WORKFLOW, remembered=Remembered.of(two)).workload
+    assert one.workload_requested is not None
+    assert one.workload_requested.requests.gpu_micros == 2_000_000
+    assert one.pods_requested.requests.gpu_micros == 1_000_000
+
+
+def test_the_pool_of_a_finished_workload_is_kept():
+    ran = observe(None, pod(), nodes=(node(pool="a100"),)).workload
+    done = observe(None, pod(state="succeeded"), remembered=Remembered.of(ran)).workload
+    assert done.current_node_pools == ("a100",)
+
+
+def test_the_version_never_falls():
+    first = observe(obj("Job", {}, {}), pod(resourceVersion="900")).workload
+    later = observe(obj("Job", {}, {}), remembered=Remembered.of(first), now=NOW).workload
+    assert (first.observed_version, later.observed_version) == (900, 900)
