@@ -88,6 +88,25 @@ def test_without_an_object_the_end_of_all_pods_is_not_the_end_for_good():
     assert (on.workload.phase, on.workload.completed_at) == (Phase.RUNNING, None)
 
 
+def test_a_watched_kind_is_not_over_before_its_object_was_read():
+    job = reference_meta(
+        OwnerReference(api_version="batch/v1", kind="Job", name="w", uid="u-job", controller=True), "runai-team-a"
+    )
+    early = observe(None, pod(state="succeeded"), reference=job).workload
+    assert (early.phase, early.completed_at) == (Phase.COMPLETED, None)
+    read = obj("Job", {"completions": 3}, {"active": 1, "ready": 1, "succeeded": 1})
+    assert observe(read, remembered=Remembered.of(early)).workload.phase is Phase.RUNNING
+
+
+def test_a_problem_is_named_once_however_often_the_record_is_derived():
+    memory = Remembered()
+    for _ in range(3):
+        record = observe(None, pod(name="", state="failed"), remembered=memory).workload
+        memory = Remembered.of(record)
+    assert record.problems
+    assert (record.phase_message or "").count(record.problems[0]) == 1
+
+
 def test_without_a_template_the_peak_of_the_pods_is_what_was_requested():
     two = observe(None, pod("a"), pod("b"), reference=WORKFLOW).workload
     one = observe(None, pod("a"), reference=WORKFLOW, remembered=Remembered.of(two)).workload

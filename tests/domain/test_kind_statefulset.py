@@ -50,6 +50,7 @@ CASES = [
     ("lost one", Phase.DEGRADED, stateful(counts(3, 2)), ("ready", "ready", "not_ready"), True),
     ("lost one, counts alone", Phase.DEGRADED, stateful(counts(3, 2)), (), True),
     ("scale-up, counts alone", Phase.UPDATING, stateful(counts(2, 2)), (), True),
+    ("scale-up, pods ready so far", Phase.UPDATING, stateful(counts(2, 2)), ("ready", "ready"), True),
     ("rollout", Phase.UPDATING, stateful(ROLLING), ("ready", "ready", "ready"), True),
     ("rollout, counts alone", Phase.UPDATING, stateful(ROLLING), (), True),
     ("rollout on deletion only", Phase.RUNNING, stateful(ROLLING, updateStrategy={"type": "OnDelete"}), (), True),

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from support.observed import CREATED, NOW, pod
 
-from rollcall.domain.ladder import RULE_SENTENCES, Context, decide
+from rollcall.domain.ladder import RULE_SENTENCES, decide
 from rollcall.domain.pods import judge
 from rollcall.domain.records import Phase, RememberedPod
 from rollcall.domain.signals import Signals, Verdict
+from rollcall.domain.situation import Context
 
 RAN = CREATED + timedelta(minutes=2)
 NEVER = RememberedPod()

@@ -6,7 +6,8 @@ import pytest
 from support.observed import CREATED, NOW, pod
 
 from rollcall.domain import messages
-from rollcall.domain.pods import Severity, judge
+from rollcall.domain.pod_table import Severity
+from rollcall.domain.pods import judge
 from rollcall.domain.records import PodState, RememberedPod
 
 

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from rollcall.domain import messages, requests
 from rollcall.domain.facts import NodeFacts, PodFacts
-from rollcall.domain.pods import JudgedPod, pod_condition
+from rollcall.domain.pod_table import pod_condition
+from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import PodRecord, RememberedPod, ResourceRequest, Resources
 
 _NOTHING = Resources()

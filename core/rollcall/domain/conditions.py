@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from rollcall.domain import messages
 from rollcall.domain.facts import ObjectFacts
 from rollcall.domain.fields import elements_at, instant_at, text_at
-from rollcall.domain.pods import IMAGE_REASONS, JudgedPod, Severity, pod_condition
+from rollcall.domain.pod_table import IMAGE_REASONS, Severity, pod_condition
+from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Condition, Phase, PodState
 
 OWN_TYPES = ("PodsScheduled", "PodsReady", "Degraded", "Failed", "ImageError", "Unschedulable")

@@ -6,10 +6,12 @@ from datetime import datetime
 from rollcall.domain import ladder, messages
 from rollcall.domain.fields import instant
 from rollcall.domain.kinds import catalogue, generic
-from rollcall.domain.pods import JudgedPod, pod_condition
+from rollcall.domain.pod_table import pod_condition
+from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Phase, PodRecord, Remembered
 from rollcall.domain.roles import Asked, object_at
 from rollcall.domain.signals import Signals
+from rollcall.domain.situation import Context, Situation
 from rollcall.domain.subject import Subject
 
 _ENDED = frozenset({Phase.COMPLETED, Phase.FAILED})
@@ -50,7 +52,7 @@ def decide(
             running_since = None
     if running_since is not None and signals.incarnation_at is not None and running_since < signals.incarnation_at:
         running_since = None
-    context = ladder.Context(
+    context = Context(
         now=now,
         created_at=(signals.follow.meta if signals.follow is not None else subject.meta).created_at,
         deleting=subject.meta.deletion_at is not None,
@@ -66,14 +68,13 @@ def decide(
     if signals.follow is not None and signals.message is not None:
         outcome = replace(outcome, message=messages.join(signals.message, outcome.message))
     verdict = signals.failed if outcome.rule == "2" else signals.completed if outcome.rule == "3" else None
-    is_final = outcome.rule in ("2", "3") and not recovers and (verdict is None or verdict.holds)
+    is_over = outcome.rule in ("2", "3") and not recovers
+    is_final = is_over and (verdict is None or verdict.holds)
     return Decision(
         outcome=outcome,
         running_since=_running_since(outcome, situation, pods, running_since, now),
         is_final=is_final,
-        is_over=is_final
-        or (outcome.phase in _ENDED and outcome.rule != "10")
-        or (outcome.phase is Phase.DELETING and remembered.completed_at is not None),
+        is_over=is_over or (outcome.phase is Phase.DELETING and remembered.completed_at is not None),
     )
 
 
@@ -84,18 +85,18 @@ def _latched_end(subject: Subject, remembered: Remembered) -> Phase | None:
     return remembered.phase if remembered.phase in _ENDED else None
 
 
-def _is_resized(asked: Asked, remembered: Remembered) -> bool:
+def _is_resized(asked: Asked, remembered: Remembered) -> bool | None:
     if remembered.phase is Phase.UPDATING:
         return True
     before, after = remembered.requested_pods, asked.requested_pods
     if before is None or after is None or before.number is None or after.number is None:
-        return False
+        return None
     return before.number < after.number
 
 
 def _running_since(
     outcome: ladder.Outcome,
-    situation: ladder.Situation,
+    situation: Situation,
     pods: tuple[JudgedPod, ...],
     running_since: datetime | None,
     now: datetime,
@@ -129,7 +130,8 @@ def completed_at(
         return remembered.completed_at
     if not decided.is_over or decided.outcome.phase not in _ENDED:
         return None
-    if not decided.is_final and decided.outcome.phase is Phase.FAILED:
+    if not decided.is_final and (decided.outcome.phase is Phase.FAILED or subject.entry.watched):
+        # The object of a watched kind may yet be read and know better than its pods: no latch before that.
         return None
     if subject.obj is not None and subject.entry.completed_at is not None:
         said = instant(object_at(subject.obj, subject.entry.completed_at))

@@ -65,7 +65,8 @@ def derive(
     created_at = meta.created_at or _oldest(pods) or now
     rows = _rows(view, judged, workload_uid=meta.uid, created_at=created_at, now=now, remembered_pods=remembered_pods)
     problems = _problems(subject, pods, signals)
-    message = messages.join(outcome.message, *problems)
+    # A kept message already has them.
+    message = messages.join(outcome.message, *(p for p in problems if p not in (outcome.message or "")))
     class_name = priority.class_name(asked.priority_class_name, meta, pods, entry.default_priority_class)
     value = priority.value_of(class_name, view.priority_classes, pods)
     pods_requested = accounting.requested_by(pods)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rollcall.domain import messages
-from rollcall.domain.pods import JudgedPod, Severity
-from rollcall.domain.records import Phase, PodState
+from rollcall.domain.pod_table import Severity
+from rollcall.domain.pods import JudgedPod
+from rollcall.domain.records import Phase
 from rollcall.domain.signals import Signals
+from rollcall.domain.situation import Context, Situation
 
 CREATION_PATIENCE = timedelta(minutes=2)
 """How long a workload may have no pod before its message says so."""
@@ -32,116 +34,6 @@ class Outcome:
     rule: str
     message: str | None = None
     revisit_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What the ladder must know besides the object's signals and the pods."""
-
-    now: datetime
-    created_at: datetime | None
-    deleting: bool = False
-    finalizers: tuple[str, ...] = ()
-    recovers: bool = False
-    """Whether the kind is a service, which takes back every failure."""
-    running_since: datetime | None = None
-    """The latch, as remembered."""
-    last_phase: Phase | None = None
-    last_message: str | None = None
-    ended: Phase | None = None
-    """The remembered terminal phase, where it is latched."""
-    resized: bool = False
-    """More pods are wanted than at the last derivation, or the resize that began then still goes on."""
-
-
-class Situation:
-    """Signals, pods and memory, counted once."""
-
-    __slots__ = (
-        "active",
-        "complete",
-        "context",
-        "fatal",
-        "latched",
-        "live",
-        "pods",
-        "ready",
-        "required",
-        "satisfied",
-        "scheduled",
-        "signals",
-        "waiting",
-    )
-
-    def __init__(self, signals: Signals, pods: tuple[JudgedPod, ...], context: Context) -> None:
-        self.signals = signals
-        self.pods = pods
-        self.context = context
-        ready = succeeded = waiting = active = live = fatal = 0
-        for pod in pods:
-            if pod.state is PodState.SUCCEEDED:
-                succeeded += 1
-                continue
-            if pod.is_terminal:
-                continue
-            live += 1
-            if pod.state is PodState.RELEASING:
-                continue
-            active += 1
-            if pod.state is PodState.READY:
-                ready += 1
-            elif pod.is_waiting:
-                waiting += 1
-            elif pod.past_grace:
-                fatal += 1
-        done = succeeded if signals.success_satisfies else 0
-        self.active = active
-        self.waiting = waiting
-        self.fatal = fatal
-        self.required: int | None
-        if pods:
-            self.live = live
-            self.ready = ready
-            self.satisfied = ready + done
-            self.scheduled = active - waiting + done
-            self.required = active + done if signals.required is None else signals.required
-            self.complete = self.satisfied >= self.required and (self.required > 0 or signals.required is not None)
-        else:
-            self.live = signals.existing or 0
-            self.ready = signals.ready or 0
-            self.satisfied = self.ready
-            self.scheduled = 0
-            self.required = signals.required
-            self.complete = self._object_says_complete()
-        if signals.idle is not None:
-            self.complete = True
-        self.latched = context.running_since is not None or self.runs
-
-    def _object_says_complete(self) -> bool:
-        signals = self.signals
-        if signals.required == 0:
-            return True
-        if signals.ready is not None and signals.required is not None:
-            return signals.ready >= signals.required and signals.says_ready is not False
-        return signals.says_ready is True
-
-    @property
-    def runs(self) -> bool:
-        """Whether the Running rule is satisfied, so that the latch closes now if it was open."""
-        signals = self.signals
-        return (
-            self.complete
-            and signals.not_ready is None
-            and signals.degraded is None
-            and signals.waiting is None
-            and not (signals.unreadable is not None and not self.pods)
-        )
-
-    def counts(self) -> str | None:
-        """``2 of 3 pods ready``, where the number wanted is known."""
-        if not self.required:
-            return None
-        return f"{min(self.satisfied, self.required)} of {self.required} pods ready"
 
 
 def decide(signals: Signals, pods: tuple[JudgedPod, ...], context: Context) -> tuple[Outcome, Situation]:
@@ -308,12 +200,13 @@ def _updating(situation: Situation) -> Outcome | None:
 
 def _coming_up(situation: Situation) -> str | None:
     """A scale-up is still coming up: all that is not ready has never been ready since."""
-    if not situation.context.resized or situation.complete:
+    growing = "scaling up" if situation.context.resized else situation.signals.growing
+    if growing is None or situation.context.resized is False or situation.complete:
         return None
     for pod in situation.pods:
         if pod.is_active and not pod.is_ready and pod.has_been_ready:
             return None
-    return "scaling up"
+    return growing
 
 
 def _degraded(situation: Situation) -> Outcome | None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from rollcall.domain.pods import JudgedPod, Severity
+from rollcall.domain.pod_table import Severity
+from rollcall.domain.pods import JudgedPod
 
 MESSAGE_BYTES = 1024
 """The longest message that is published."""

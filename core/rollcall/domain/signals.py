@@ -55,6 +55,8 @@ class Signals:
     """More pods are counted than wanted: old and new side by side, or scaling down."""
     behind: str | None = None
     """A rollout is under way: fewer updated pods than wanted."""
+    growing: str | None = None
+    """Fewer pods are counted than wanted: a scale-up, unless memory says that no more are wanted than before."""
     waiting: str | None = None
     """It waits by its own word, with no pod to show for it."""
     idle: str | None = None
@@ -98,6 +100,7 @@ _SPOKEN = (
     "degraded",
     "surplus",
     "behind",
+    "growing",
     "waiting",
     "idle",
     "holdup",

@@ -25,7 +25,8 @@ def _signals(obj: ObjectFacts, _children: tuple[ObjectFacts, ...], pods: tuple[J
         existing=existing,
         ready=ready,
         surplus=surplus,
-        behind=_behind(obj, wanted, existing, pods),
+        behind=_behind(obj, wanted),
+        growing=f"{existing} of {wanted} pods created" if wanted is not None and existing < wanted else None,
         unreadable="spec.replicas is no count" if wanted is None else None,
     )
 
@@ -38,19 +39,16 @@ def _due(obj: ObjectFacts, wanted: int | None, pods: tuple[JudgedPod, ...]) -> i
     return min(wanted, max(1, living))
 
 
-def _behind(obj: ObjectFacts, wanted: int | None, existing: int, pods: tuple[JudgedPod, ...]) -> str | None:
-    """A rollout of this revision, or, with no pod to look at, a scale-up that has not made all its pods."""
-    if wanted is None or not obj.status or text_at(obj.spec, "updateStrategy.type") == "OnDelete":
+def _behind(obj: ObjectFacts, wanted: int | None) -> str | None:
+    """A rollout: pods of the new revision are still to be made. One held by the admin is none."""
+    if wanted is None or text_at(obj.spec, "updateStrategy.type") == "OnDelete":
+        return None
+    current, update = text_at(obj.status, "currentRevision"), text_at(obj.status, "updateRevision")
+    if update is None or current == update:
         return None
     updated = whole_at(obj.status, "updatedReplicas") or 0
-    partition = whole_at(obj.spec, "updateStrategy.rollingUpdate.partition") or 0
-    current, update = text_at(obj.status, "currentRevision"), text_at(obj.status, "updateRevision")
-    if current is not None and current != update:
-        target = max(0, wanted - partition)
-        return f"{updated} of {target} pods updated" if updated < target else None
-    if partition or pods or existing >= wanted or updated >= wanted:
-        return None
-    return f"{existing} of {wanted} pods created"
+    target = max(0, wanted - (whole_at(obj.spec, "updateStrategy.rollingUpdate.partition") or 0))
+    return f"{updated} of {target} pods updated" if updated < target else None
 
 
 ENTRIES = (
