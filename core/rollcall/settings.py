@@ -105,6 +105,9 @@ class OperatorSettings(BaseModel):
     discovery_interval_seconds: PositiveFloat = Field(
         default=60, description="How often discovery is asked for kinds that appeared or went."
     )
+    kube_context: str | None = Field(
+        default=None, description="Context of the kubeconfig to use; by default the ServiceAccount or its current one."
+    )
     leader_election: bool = Field(default=True, description="Take a Lease before writing; off for one operator alone.")
     lease_namespace: str = Field(default="rollcall", description="Namespace of the Lease.")
     lease_name: str = Field(default="rollcall-operator", description="Name of the Lease.")

@@ -40,7 +40,7 @@ def controller_of(owners: Sequence[OwnerReference], is_catalogued: Callable[[Kin
     return min(owners, key=lambda owner: (not is_catalogued(key_of(owner)), owner.kind, owner.name, owner.uid))
 
 
-def ignored_because(pod: PodFacts, settings: DomainSettings) -> str | None:  # noqa: PLR0911 - a table of reasons
+def ignored_because(pod: PodFacts, settings: DomainSettings) -> str | None:
     """Why the pod is never a workload's, ``None`` where it may be."""
     meta = pod.meta
     if meta.namespace in settings.ignored_namespaces:

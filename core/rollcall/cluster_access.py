@@ -1,0 +1,147 @@
+"""Reaching a Kubernetes API: credentials as the `kubernetes` package finds them, requests by aiohttp.
+
+The in-cluster ServiceAccount comes first, then the kubeconfig. Tokens that expire are read again when they do, by the
+`kubernetes` package's own hook.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from kubernetes import client, config
+from kubernetes.config.config_exception import ConfigException
+
+from rollcall.errors import ClusterError
+
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+PAGE = 500
+"""Objects in one page of a list."""
+
+_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
+
+
+class ApiStatusError(ClusterError):
+    """The API server answered, with something else than success."""
+
+    def __init__(self, status: int, path: str) -> None:
+        super().__init__(f"The Kubernetes API answered {status} for {path}.")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One API server and how to be let in. Its ``repr`` holds no secret."""
+
+    configuration: Any
+
+    @property
+    def server(self) -> str:
+        """The server's address."""
+        return str(self.configuration.host)
+
+    def session(self, trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
+        """A session that is let in; the caller closes it."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl()),
+            middlewares=(self._authorise,),
+            trace_configs=[trace] if trace is not None else None,
+            headers={"User-Agent": "rollcall"},
+        )
+
+    async def _authorise(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        configuration = self.configuration
+        # Also refreshes what has expired; an exec plugin may take its time, so not on the event loop.
+        hook = getattr(configuration, "refresh_api_key_hook", None)
+        token = (
+            await asyncio.to_thread(configuration.get_api_key_with_prefix, "authorization")
+            if hook is not None
+            else configuration.get_api_key_with_prefix("authorization")
+        )
+        if token:
+            request.headers["Authorization"] = token
+        return await handler(request)
+
+    def _ssl(self) -> ssl.SSLContext | bool:
+        if not self.server.startswith("https"):
+            return True
+        context = ssl.create_default_context(cafile=self.configuration.ssl_ca_cert or None)
+        if not self.configuration.verify_ssl:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.configuration.cert_file:
+            context.load_cert_chain(self.configuration.cert_file, self.configuration.key_file)
+        return context
+
+
+def find_access(context: str | None = None) -> Access:
+    """The API server of the ServiceAccount that this process runs as, else of the kubeconfig.
+
+    Raises:
+        ClusterError: neither is there, or the kubeconfig or its context is broken; a sentence.
+    """
+    configuration = client.Configuration()
+    try:
+        if context is None:
+            try:
+                config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+                return Access(configuration)
+            except ConfigException:
+                pass
+        config.load_kube_config(context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except (ConfigException, OSError, ValueError, TypeError) as error:
+        raise ClusterError(f"No Kubernetes API to talk to: {' '.join(str(error).split())}.") from error
+    return Access(configuration)
+
+
+async def get_json(
+    session: aiohttp.ClientSession, server: str, path: str, *, params: Mapping[str, str] | None = None, accept: str = ""
+) -> dict[str, Any]:
+    """One read.
+
+    Raises:
+        ApiStatusError: it was refused or is not there.
+        ClusterError: there was no answer, or none that is JSON.
+    """
+    headers = {"Accept": accept} if accept else {}
+    return await _request(session, "GET", server + path, path, params=params, headers=headers)
+
+
+async def post_json(session: aiohttp.ClientSession, server: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """One review. Raises as :func:`get_json`."""
+    return await _request(session, "POST", server + path, path, json=body)
+
+
+async def list_metadata(
+    session: aiohttp.ClientSession, server: str, path: str
+) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
+    """The metadata of every object of a kind, page by page, with the list's resourceVersion (0 where unknown)."""
+    params = {"limit": str(PAGE)}
+    while True:
+        page = await get_json(session, server, path, params=params, accept=METADATA_LIST)
+        metadata = page.get("metadata") or {}
+        version = str(metadata.get("resourceVersion", ""))
+        yield page.get("items") or [], int(version) if version.isdigit() else 0
+        if not metadata.get("continue"):
+            return
+        params = {"limit": str(PAGE), "continue": str(metadata["continue"])}
+
+
+async def _request(
+    session: aiohttp.ClientSession, method: str, url: str, path: str, **arguments: Any
+) -> dict[str, Any]:
+    try:
+        async with session.request(method, url, timeout=_TIMEOUT, **arguments) as response:
+            if response.status >= 400:  # noqa: PLR2004 - HTTP
+                raise ApiStatusError(response.status, path)
+            answer = await response.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise ClusterError(f"The Kubernetes API gave no answer for {path}: {type(error).__name__}.") from error
+    if not isinstance(answer, dict):
+        raise ClusterError(f"The Kubernetes API answered no object for {path}.")
+    return answer

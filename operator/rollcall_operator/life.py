@@ -1,0 +1,77 @@
+"""When each watch last showed life: an event, or an answer of the API server to its list or to its (re)opened watch.
+
+kopf shows handlers neither bookmarks nor silence. But each watch is opened for :data:`WATCH_SECONDS` at most, so a
+watch that lives asks again within that time; aiohttp tells of every such answer. A watch whose task has died asks no
+more, and its age grows.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from types import SimpleNamespace
+
+import aiohttp
+
+from rollcall.domain.facts import KindKey
+
+Clock = Callable[[], datetime]
+"""The shell's clock: aware instants."""
+
+WATCH_SECONDS = 30
+"""Longest time a watch stays open; with it, the longest age of a healthy one."""
+
+_PATH = re.compile(r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)/(?P<plural>[^/]+)$")
+
+
+class WatchLife:
+    """The last sign of life of each watched kind."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kinds: dict[tuple[str, str], KindKey] = {}
+        self._seen: dict[KindKey, datetime] = {}
+        self.started_at = clock()
+
+    def expect(self, key: KindKey, plural: str) -> None:
+        """From now on this kind's watch must show life."""
+        self._kinds[key.group, plural] = key
+        self._seen.setdefault(key, self._clock())
+
+    def release(self, key: KindKey) -> None:
+        """The kind is no longer served, or may not be listed: its silence is no fault."""
+        self._seen.pop(key, None)
+
+    def note(self, key: KindKey) -> None:
+        """An event of the kind was seen."""
+        if key in self._seen:
+            self._seen[key] = self._clock()
+
+    def oldest(self) -> datetime | None:
+        """The instant of the oldest watch's last sign of life; ``None`` where nothing is watched."""
+        return min(self._seen.values(), default=None)
+
+    def ages(self) -> dict[KindKey, float]:
+        """Seconds since each kind's last sign of life."""
+        now = self._clock()
+        return {key: (now - seen).total_seconds() for key, seen in self._seen.items()}
+
+    def dead(self, limit_seconds: float) -> tuple[KindKey, ...]:
+        """The kinds whose watch has shown no life for longer than the limit."""
+        return tuple(key for key, age in self.ages().items() if age > limit_seconds)
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """What tells of answers; to be given to the session that kopf uses."""
+        config = aiohttp.TraceConfig()
+        config.on_request_end.append(self._on_request_end)
+        return config
+
+    async def _on_request_end(
+        self, _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+    ) -> None:
+        if params.response.status != 200:  # noqa: PLR2004 - HTTP
+            return
+        match = _PATH.match(params.url.path)
+        if match is not None:
+            key = self._kinds.get((match["group"] or "", match["plural"]))
+            if key is not None:
+                self.note(key)

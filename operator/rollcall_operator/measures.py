@@ -1,0 +1,69 @@
+"""What the operator counts about itself, for ``/metrics``."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from rollcall.store.records import Batch, DeletionSeen, WriteResult
+
+
+class Measures:
+    """The metrics of one operator, on a registry of its own."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self.registry = registry
+        self.events = Counter(
+            "rollcall_watch_events", "Watch events taken in, by kind.", ["group", "kind"], registry=registry
+        )
+        self.watch_age = Gauge(
+            "rollcall_watch_age_seconds",
+            "Seconds since a kind's watch last showed life.",
+            ["group", "kind"],
+            registry=registry,
+        )
+        self.queue_depth = Gauge(
+            "rollcall_queue_depth", "Workloads waiting to be derived and written.", registry=registry
+        )
+        self.unresolved = Gauge(
+            "rollcall_unresolved_objects", "Objects whose top owner is not known yet.", registry=registry
+        )
+        self.objects = Gauge("rollcall_objects", "Facts held in memory, by sort.", ["sort"], registry=registry)
+        self.flush_seconds = Histogram(
+            "rollcall_flush_seconds",
+            "Seconds to write one batch.",
+            registry=registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+        )
+        self.derive_seconds = Histogram(
+            "rollcall_derive_seconds",
+            "Seconds to derive one workload.",
+            registry=registry,
+            buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.1, 1),
+        )
+        self.flush_failures = Counter(
+            "rollcall_flush_failures", "Batches the database did not take.", registry=registry
+        )
+        self.workloads_written = Counter("rollcall_workloads_written", "Workload rows written.", registry=registry)
+        self.workloads_skipped = Counter(
+            "rollcall_workloads_skipped", "Derivations that changed nothing.", registry=registry
+        )
+        self.workloads_refused = Counter(
+            "rollcall_workloads_refused", "Writes that lost to a newer row.", registry=registry
+        )
+        self.pods_written = Counter("rollcall_pods_written", "Pod rows written.", registry=registry)
+        self.deletions = Counter(
+            "rollcall_deletions", "Workloads closed, by how it was noticed: exact or late.", ["seen"], registry=registry
+        )
+        self.sweeps = Counter(
+            "rollcall_sweeps", "Comparisons of the lists with the rows.", ["outcome"], registry=registry
+        )
+        self.is_leader = Gauge("rollcall_is_leader", "1 where this operator writes.", registry=registry)
+        for seen in DeletionSeen:
+            self.deletions.labels(seen.value)
+
+    def count(self, batch: Batch, result: WriteResult) -> None:
+        """Take in what a batch came to."""
+        self.workloads_written.inc(result.workloads_written)
+        self.workloads_refused.inc(result.workloads_refused)
+        self.pods_written.inc(result.pods_written)
+        for gone in batch.gone_workloads:
+            self.deletions.labels(gone.seen.value).inc()

@@ -1,0 +1,371 @@
+"""The operator's life: start in order, watch, take the lead, write; end cleanly or say why not."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import kopf
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from rollcall.cluster_access import METADATA, Access, find_access, get_json
+from rollcall.domain.facts import KindKey
+from rollcall.domain.kinds.catalogue import watched_entries
+from rollcall.errors import ClusterError, RollcallError, StoreError
+from rollcall.settings import Settings
+from rollcall.store.engine import create_engine, store_errors
+from rollcall.store.memory import (
+    load_remembered,
+    load_remembered_pods,
+    touch_cluster,
+    write_node_pools,
+    write_projects,
+)
+from rollcall.store.retention import drop_expired, make_partitions
+from rollcall.store.schema import check_schema
+from rollcall_operator.cluster_state import NAMESPACE, NODE, POD, PRIORITY_CLASS, ClusterState, EventType
+from rollcall_operator.endpoints import Probes, serve
+from rollcall_operator.flusher import Flusher
+from rollcall_operator.leader import Leadership
+from rollcall_operator.life import WatchLife
+from rollcall_operator.measures import Measures
+from rollcall_operator.owners import OwnerReader
+from rollcall_operator.sweep import Lists, Standing, Sweeper
+from rollcall_operator.watches import WatchedKind, build_registry, observer_settings
+
+TOUCH_SECONDS = 1.0
+"""How often the view's freshness is written."""
+
+_OWNERS_SECONDS = 0.2
+_WATCHDOG_SECONDS = 2.0
+_RETENTION_SECONDS = 3600.0
+_RELIST_SECONDS = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+def watched_kinds() -> tuple[WatchedKind, ...]:
+    """What is watched: nodes and namespaces first, pods, then every kind of the catalogue."""
+    kinds = {
+        NAMESPACE: WatchedKind(key=NAMESPACE, plural="namespaces"),
+        NODE: WatchedKind(key=NODE, plural="nodes"),
+        PRIORITY_CLASS: WatchedKind(key=PRIORITY_CLASS, plural="priorityclasses"),
+        POD: WatchedKind(key=POD, plural="pods"),
+    }
+    for entry in watched_entries():
+        kinds.setdefault(entry.key, WatchedKind(key=entry.key, plural=entry.plural))
+    return tuple(kinds.values())
+
+
+def now() -> datetime:
+    """The shell's clock."""
+    return datetime.now(UTC)
+
+
+class Operator:
+    """One operator on one cluster; :meth:`run` is its whole life."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.measures = Measures()
+        self.state = ClusterState(settings.cluster.domain(), all_namespaces=settings.cluster.all_namespaces)
+        self.life = WatchLife(now)
+        self.leadership = Leadership()
+        self.stopped = asyncio.Event()
+        self._kinds = watched_kinds()
+        self._standings: dict[KindKey, Standing] = {}
+        self._stage = "starting"
+        self._engine: AsyncEngine = create_engine(settings.database, application_name="rollcall-operator")
+        self._cluster_id = ""
+        self._database_ok = True
+
+    async def run(self) -> None:
+        """Run until :attr:`stopped` is set.
+
+        Raises:
+            RollcallError: it could not start, a watch died, or the lead was lost; a sentence.
+        """
+        operator = self.settings.operator
+        access = find_access(operator.kube_context)
+        probes = Probes(self.state, self.life, self.measures, self._unready_because)
+        runner, port = await serve(probes, host=operator.host, port=operator.port)
+        log.info("operator_started", server=access.server, host=operator.host, port=port)
+        try:
+            await self._check_schema()
+            async with access.session() as session, access.session(self.life.trace()) as watch_session:
+                await self._live(access, session, watch_session)
+        finally:
+            await self._engine.dispose()
+            await runner.cleanup()
+
+    async def _live(self, access: Access, session: aiohttp.ClientSession, watch_session: aiohttp.ClientSession) -> None:
+        self._cluster_id = self.settings.cluster.id or await _cluster_uid(session, access.server)
+        sweeper = Sweeper(self.state, session, access.server, self._kinds, clock=now)
+        lists = await sweeper.list_all()
+        self._take_standings(lists)
+        stop_watching = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(self._watch(access, watch_session, stop_watching)),
+                group.create_task(self._read_owners(session, access.server)),
+                group.create_task(self._watchdog()),
+                group.create_task(self._end_when_lost()),
+            ]
+            try:
+                await self._first_lists(sweeper, lists)
+                await self._take_lead(access)
+                if not self.stopped.is_set():
+                    await self._write(sweeper)
+            finally:
+                self.stopped.set()
+                stop_watching.set()
+                for task in background[1:]:
+                    task.cancel()
+
+    async def _watch(self, access: Access, session: aiohttp.ClientSession, stop: asyncio.Event) -> None:
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            return kopf.AiohttpSession(server=access.server, aiohttp_session=session, default_namespace="default")
+
+        allowed = [kind for kind in self._kinds if self._standings.get(kind.key) is not Standing.FORBIDDEN]
+        await kopf.operator(
+            registry=build_registry(allowed, self._door, login),
+            settings=observer_settings(),
+            standalone=True,
+            clusterwide=True,
+            stop_flag=stop,
+        )
+        if not stop.is_set():
+            raise ClusterError("The watches ended by themselves; the operator must be started again.")
+
+    def _door(self, key: KindKey, event: EventType, obj: Mapping[str, Any]) -> None:
+        self.life.note(key)
+        self.measures.events.labels(key.group, key.kind).inc()
+        self.state.observe(key, event, obj, at=now())
+
+    async def _first_lists(self, sweeper: Sweeper, lists: Lists) -> None:
+        """Wait until the watches have brought all that was listed; nothing is decided on half a cluster."""
+        self._stage = "waiting for the first lists"
+        listed_at = now()
+        while not self.stopped.is_set() and self.state.seen is not None:
+            if lists.are_within(self.state.seen):
+                self.state.seen = None
+                break
+            await asyncio.sleep(0.05)
+            if now() - listed_at > timedelta(seconds=_RELIST_SECONDS):
+                # What was listed may be gone by now.
+                lists, listed_at = await sweeper.list_all(), now()
+                self._take_standings(lists)
+        log.info("first_lists_complete", **self.state.size)
+
+    async def _take_lead(self, access: Access) -> None:
+        self._stage = "standing by for the Lease"
+        operator = self.settings.operator
+        if operator.leader_election:
+            self.leadership.campaign(access, namespace=operator.lease_namespace, name=operator.lease_name)
+        else:
+            self.leadership.assume()
+        while not (self.leadership.leading.is_set() or self.stopped.is_set()):
+            # The leader records these; what it misses, the first sweep finds.
+            self.state.ended.clear()
+            self.state.gone_pods.clear()
+            await asyncio.sleep(0.2)
+        self.measures.is_leader.set(1)
+
+    async def _write(self, sweeper: Sweeper) -> None:
+        operator = self.settings.operator
+        flusher = Flusher(
+            self.state,
+            self._engine,
+            self._cluster_id,
+            settings=self.settings.cluster.domain(),
+            batch_size=operator.batch_size,
+            clock=now,
+            measures=self.measures,
+        )
+        self._stage = "reading what the database remembers"
+        await self._until_stopped(lambda: self._remember(flusher))
+        await self._until_stopped(lambda: self._sweep(sweeper))
+        self._stage = "ready"
+        log.info("writing_started", cluster_id=self._cluster_id)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._sweep_for_ever(sweeper)),
+                group.create_task(self._touch_for_ever()),
+                group.create_task(self._retain_for_ever()),
+            ]
+            await flusher.run(operator.flush_interval_seconds, self.stopped)
+            for task in tasks:
+                task.cancel()
+
+    async def _until_stopped(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Try a step of the start until it works: the database or the API server may be away just now."""
+        pause = 0.5
+        while not self.stopped.is_set():
+            try:
+                await step()
+            except (StoreError, ClusterError) as error:
+                self._database_ok = not isinstance(error, StoreError)
+                log.warning("start_delayed", error=str(error))
+                await self._sleep(pause)
+                pause = min(pause * 2, 30.0)
+            else:
+                self._database_ok = True
+                return
+
+    async def _remember(self, flusher: Flusher) -> None:
+        with store_errors():
+            async with self._engine.begin() as connection:
+                flusher.remembered = await load_remembered(connection, self._cluster_id)
+                flusher.remembered_pods = await load_remembered_pods(connection, self._cluster_id)
+                await make_partitions(connection, now=now())
+        flusher.remembered_at_start = frozenset(flusher.remembered)
+
+    async def _sweep(self, sweeper: Sweeper) -> None:
+        closed = await sweeper.sweep(self._engine, self._cluster_id)
+        self.measures.sweeps.labels("done").inc()
+        if closed:
+            log.info("late_deletions_found", number=closed)
+
+    async def _sweep_for_ever(self, sweeper: Sweeper) -> None:
+        waited = 0.0
+        operator = self.settings.operator
+        step = min(operator.sweep_interval_seconds, operator.discovery_interval_seconds)
+        while True:
+            await asyncio.sleep(step)
+            waited += step
+            try:
+                # Discovery alone is cheap, and keeps the watchdog from waiting for kinds that have gone.
+                if waited >= operator.sweep_interval_seconds:
+                    waited = 0.0
+                    await self._sweep(sweeper)
+                self._take_standings(await sweeper.list_all())
+            except (StoreError, ClusterError) as error:
+                self.measures.sweeps.labels("failed").inc()
+                log.warning("sweep_failed", error=str(error))
+
+    def _take_standings(self, lists: Lists) -> None:
+        for kind in self._kinds:
+            standing = lists.by_kind[kind.key].standing
+            if standing is Standing.LISTED:
+                self.life.expect(kind.key, kind.plural)
+            elif standing is not Standing.FAILED:
+                self.life.release(kind.key)
+            self._standings[kind.key] = standing
+
+    async def _read_owners(self, session: aiohttp.ClientSession, server: str) -> None:
+        reader = OwnerReader(
+            self.state,
+            session,
+            server,
+            watched=lambda key: self._standings.get(key) is Standing.LISTED,
+            clock=now,
+        )
+        while True:
+            try:
+                await reader.read_missing()
+            except ClusterError as error:
+                log.warning("owner_read_failed", error=str(error))
+            await asyncio.sleep(_OWNERS_SECONDS)
+
+    async def _watchdog(self) -> None:
+        limit = self.settings.operator.watch_limit_seconds
+        while True:
+            await asyncio.sleep(_WATCHDOG_SECONDS)
+            dead = self.life.dead(limit)
+            if dead:
+                names = ", ".join(sorted(key.kind for key in dead))
+                raise ClusterError(f"No sign of life from the watch of {names} for {limit:g} s; the operator ends.")
+
+    async def _end_when_lost(self) -> None:
+        await self.leadership.lost.wait()
+        raise ClusterError("The Lease was lost; another operator may be writing, so this one ends.")
+
+    async def _touch_for_ever(self) -> None:
+        while True:
+            oldest = self.life.oldest()
+            try:
+                if oldest is not None:
+                    await self._touch(oldest)
+                self._database_ok = True
+            except StoreError:
+                self._database_ok = False
+            await asyncio.sleep(TOUCH_SECONDS)
+
+    async def _touch(self, oldest: datetime) -> None:
+        state, cluster = self.state, self.settings.cluster
+        domain = cluster.domain()
+        projects = [
+            (name, found.project or name, found.meta.labels.get(domain.department_label) or "default")
+            for name, found in state.namespaces.items()
+            if state.is_shown(name)
+        ]
+        pools: dict[str, tuple[int, int]] = {}
+        for node in state.nodes.values():
+            nodes, gpus = pools.get(node.node_pool, (0, 0))
+            pools[node.node_pool] = (nodes + 1, gpus + node.allocatable.gpu_micros)
+        with store_errors():
+            async with self._engine.begin() as connection:
+                await touch_cluster(
+                    connection, cluster_id=self._cluster_id, name=cluster.name, watches_observed_at=oldest
+                )
+                await write_projects(connection, self._cluster_id, sorted(projects))
+                await write_node_pools(
+                    connection, self._cluster_id, [(name, *numbers) for name, numbers in sorted(pools.items())]
+                )
+
+    async def _retain_for_ever(self) -> None:
+        while True:
+            before = now() - timedelta(days=self.settings.operator.retention_days)
+            try:
+                with store_errors():
+                    async with self._engine.begin() as connection:
+                        await make_partitions(connection, now=now())
+                        dropped = await drop_expired(connection, before=before)
+                if dropped:
+                    log.info("partitions_dropped", names=dropped)
+            except StoreError as error:
+                log.warning("retention_failed", error=str(error))
+            await asyncio.sleep(_RETENTION_SECONDS)
+
+    async def _check_schema(self) -> None:
+        with store_errors():
+            async with self._engine.connect() as connection:
+                await check_schema(connection)
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stopped.wait()
+
+    def _unready_because(self) -> str | None:
+        if self._stage != "ready":
+            return self._stage
+        if not self._database_ok:
+            return "the database is away; changes are kept until it is back"
+        stale = self.life.dead(self.settings.operator.watch_limit_seconds / 2)
+        if stale:
+            return f"no sign of life from the watch of {', '.join(sorted(key.kind for key in stale))}"
+        return None
+
+
+async def _cluster_uid(session: aiohttp.ClientSession, server: str) -> str:
+    found = await get_json(session, server, "/api/v1/namespaces/kube-system", accept=METADATA)
+    uid = (found.get("metadata") or {}).get("uid")
+    if not uid:
+        raise ClusterError("The namespace kube-system has no uid; set ROLLCALL_CLUSTER__ID.")
+    return str(uid)
+
+
+def first_sentence(errors: BaseExceptionGroup[BaseException]) -> RollcallError | None:
+    """The error of ours in a group of errors, ``None`` where it holds something else."""
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            found = first_sentence(error)
+            if found is not None:
+                return found
+        elif isinstance(error, RollcallError):
+            return error
+    return None

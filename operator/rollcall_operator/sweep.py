@@ -1,0 +1,172 @@
+"""The comparison of what is listed with what is held and stored: deletions that no watch told of are found here.
+
+Each kind's list is complete or is not used: a failed or forbidden list closes nothing.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import aiohttp
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from rollcall.cluster_access import ApiStatusError, list_metadata
+from rollcall.domain.facts import KindKey
+from rollcall.errors import ClusterError
+from rollcall.store.engine import store_errors
+from rollcall.store.memory import open_pods, open_workloads
+from rollcall.store.records import DeletionSeen, Gone, OpenWorkload
+from rollcall_operator.cluster_state import POD, ClusterState, Ending
+from rollcall_operator.discovery import ServedKind, served_kinds
+from rollcall_operator.watches import WatchedKind
+
+_FORBIDDEN = (401, 403)
+
+log = structlog.get_logger(__name__)
+
+
+class Standing(StrEnum):
+    """How a kind stands with this operator."""
+
+    LISTED = "listed"
+    FORBIDDEN = "forbidden"
+    NOT_SERVED = "not_served"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What listing one kind came to."""
+
+    standing: Standing
+    uids: frozenset[str] = frozenset()
+    version: int = 0
+
+
+@dataclass(slots=True)
+class Lists:
+    """What listing every kind came to."""
+
+    by_kind: dict[KindKey, Listed] = field(default_factory=dict)
+
+    def are_within(self, seen: set[str]) -> bool:
+        """Whether everything that was listed has arrived by the watches."""
+        return all(listed.uids <= seen for listed in self.by_kind.values())
+
+
+class Sweeper:
+    """Lists, compares, closes."""
+
+    def __init__(
+        self,
+        state: ClusterState,
+        session: aiohttp.ClientSession,
+        server: str,
+        kinds: Iterable[WatchedKind],
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._state = state
+        self._session = session
+        self._server = server
+        self._kinds = tuple(kinds)
+        self._clock = clock
+        self._reported: set[KindKey] = set()
+
+    async def list_all(self) -> Lists:
+        """List the metadata of every kind.
+
+        Raises:
+            ClusterError: discovery gave no answer.
+        """
+        groups = frozenset(kind.key.group for kind in self._kinds)
+        served = await served_kinds(self._session, self._server, groups)
+        lists = Lists()
+        for kind in self._kinds:
+            found = served.get(kind.key)
+            lists.by_kind[kind.key] = Listed(standing=Standing.NOT_SERVED) if found is None else await self._list(found)
+        return lists
+
+    async def _list(self, served: ServedKind) -> Listed:
+        uids: set[str] = set()
+        version = 0
+        try:
+            async for items, page_version in list_metadata(self._session, self._server, served.path):
+                version = version or page_version
+                for item in items:
+                    uid = (item.get("metadata") or {}).get("uid")
+                    if uid:
+                        uids.add(uid)
+        except ApiStatusError as error:
+            if error.status in _FORBIDDEN:
+                if served.key not in self._reported:
+                    self._reported.add(served.key)
+                    log.warning("kind_forbidden", group=served.key.group, kind=served.key.kind)
+                return Listed(standing=Standing.FORBIDDEN)
+            log.warning("list_failed", kind=served.key.kind, status=error.status)
+            return Listed(standing=Standing.FAILED)
+        except ClusterError as error:
+            log.warning("list_failed", kind=served.key.kind, error=str(error))
+            return Listed(standing=Standing.FAILED)
+        self._reported.discard(served.key)
+        return Listed(standing=Standing.LISTED, uids=frozenset(uids), version=version)
+
+    async def sweep(self, engine: AsyncEngine, cluster_id: str) -> int:
+        """Compare once; what is gone is dropped from the state and will be closed as late. Returns how many.
+
+        Raises:
+            ClusterError: discovery gave no answer; nothing was closed.
+            StoreError: the rows could not be read; nothing was closed.
+        """
+        # Rows first: whatever is written after this is newer than the lists and is left alone.
+        with store_errors():
+            async with engine.connect() as connection:
+                rows = await open_workloads(connection, cluster_id)
+                pods = await open_pods(connection, cluster_id)
+        lists = await self.list_all()
+        return self.compare(lists, rows, pods)
+
+    def compare(self, lists: Lists, rows: dict[str, OpenWorkload], pods: dict[str, str]) -> int:
+        """Close what the lists do not hold: in memory, and among the rows."""
+        state, now = self._state, self._clock()
+        closed = 0
+        for key, listed in lists.by_kind.items():
+            if listed.standing is Standing.LISTED:
+                held = state.pods if key == POD else state.objects
+                missing = [uid for uid, facts in held.items() if facts.meta.key == key and uid not in listed.uids]
+                closed += state.forget_unseen(missing, version=listed.version, at=now)
+                state.floor_version = max(state.floor_version, listed.version)
+        for uid, row in rows.items():
+            if uid in state.ended or not self._is_gone(row, lists):
+                continue
+            version = max(row.observed_version, state.floor_version)
+            gone = Gone(uid=uid, observed_version=version, at=now, seen=DeletionSeen.LATE)
+            state.ended[uid] = Ending(gone=gone, view=None)
+            closed += 1
+        listed_pods = lists.by_kind.get(POD)
+        if listed_pods is not None and listed_pods.standing is Standing.LISTED:
+            for uid in pods:
+                if uid not in listed_pods.uids and uid not in state.pods and uid not in state.gone_pods:
+                    state.gone_pods[uid] = Gone(
+                        uid=uid, observed_version=state.floor_version, at=now, seen=DeletionSeen.LATE
+                    )
+        return closed
+
+    def _is_gone(self, row: OpenWorkload, lists: Lists) -> bool:
+        state = self._state
+        key = KindKey(group=row.api_group, kind=row.kind)
+        listed = lists.by_kind.get(key)
+        if listed is None:
+            # Known by its pods alone.
+            pods = lists.by_kind.get(POD)
+            return pods is not None and pods.standing is Standing.LISTED and state.view(row.uid) is None
+        match listed.standing:
+            case Standing.LISTED:
+                in_memory = row.uid in state.objects or row.uid in state.pods
+                return row.uid not in listed.uids and not in_memory
+            case Standing.NOT_SERVED:
+                return True
+            case _:
+                return False
