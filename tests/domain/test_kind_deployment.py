@@ -1,7 +1,7 @@
 """Deployment and ReplicaSet: every phase they can yield, in the shapes their controllers write."""
 
 import pytest
-from support.observed import condition, latched, obj, observe, pod, template
+from support.observed import CREATED, condition, latched, obj, observe, pod, template
 
 from rollcall.domain.records import Phase, PhaseSource, Remembered, RequestedPods
 
@@ -107,10 +107,14 @@ def test_a_failed_deployment_is_not_latched_and_never_completed():
     assert (back.phase, back.completed_at) == (Phase.RUNNING, None)
 
 
+def test_no_memory_of_an_end_holds_a_service():
+    ended = Remembered(phase=Phase.FAILED, completed_at=CREATED)
+    assert observe(deployment(counts(3, 3)), *pods(*READY), remembered=ended).workload.phase is Phase.RUNNING
+
+
 def test_a_scale_up_is_updating_until_it_is_up_and_a_lost_pod_is_not_one():
     ran = observe(deployment(counts(2, 2), replicas=2), *pods("ready", "ready")).workload
     assert ran.requested_pods == RequestedPods(number=2)
-    growing = deployment(counts(3, 2), replicas=3, generation=2)
     growing = deployment(counts(3, 2, observed=2), replicas=3, generation=2)
     three = pods("ready", "ready", "creating")
     up = observe(growing, *three, remembered=Remembered.of(ran)).workload

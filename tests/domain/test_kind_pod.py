@@ -1,11 +1,11 @@
 """Bare pods, and workloads of which only pods are known."""
 
 import pytest
-from support.observed import NOW, node, obj, observe, pod
+from support.observed import CREATED, NOW, node, obj, observe, pod
 
 from rollcall.domain.facts import OwnerReference
 from rollcall.domain.ownership import reference_meta
-from rollcall.domain.records import Phase, PhaseSource, Remembered, RequestedPods
+from rollcall.domain.records import Phase, PhaseSource, Remembered, RememberedPod, RequestedPods
 
 WORKFLOW = reference_meta(
     OwnerReference(api_version="argoproj.io/v1alpha1", kind="Workflow", name="etl", uid="u-etl", controller=True),
@@ -81,6 +81,11 @@ def test_an_owner_known_by_reference_only_is_what_its_pods_are(reference, states
     assert record.phase_source is PhaseSource.PODS
 
 
+def test_the_gpus_of_a_pod_that_waits_for_its_node_are_requested_and_not_allocated():
+    record = observe(None, pod(state="unscheduled")).workload
+    assert (record.pods_requested.requests.gpu_micros, record.allocated.gpu_micros) == (1_000_000, 0)
+
+
 def test_without_an_object_the_end_of_all_pods_is_not_the_end_for_good():
     over = observe(None, pod("step-1", "succeeded"), reference=WORKFLOW).workload
     on = observe(None, pod("step-1", "succeeded"), pod("step-2"), reference=WORKFLOW, remembered=Remembered.of(over))
@@ -119,6 +124,19 @@ def test_the_pool_of_a_finished_workload_is_kept():
     ran = observe(None, pod(), nodes=(node(pool="a100"),)).workload
     done = observe(None, pod(state="succeeded"), remembered=Remembered.of(ran)).workload
     assert done.current_node_pools == ("a100",)
+
+
+def test_what_was_seen_of_a_pod_is_not_unlearned():
+    seen = RememberedPod(bound_at=CREATED, ready_at=CREATED, node_pool="a100")
+    row = observe(None, pod(state="crash"), remembered_pods={"pod-w-0": seen}, nodes=(node(pool="h100"),)).pods[0]
+    assert (row.bound_at, row.ready_at, row.node_pool) == (CREATED, CREATED, "a100")
+
+
+@pytest.mark.parametrize(
+    ("state", "holds"), [("ready", 1), ("releasing", 1), ("succeeded", 0), ("failed", 0), ("gated", 0)]
+)
+def test_a_pod_holds_its_gpu_while_it_is_bound_and_not_over(state, holds):
+    assert observe(None, pod(state=state)).workload.allocated.gpu_micros == holds * 1_000_000
 
 
 def test_the_version_never_falls():

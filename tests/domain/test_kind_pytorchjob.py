@@ -54,6 +54,7 @@ CASES = [
     ("running by the master alone", Phase.PENDING, job(status(RUNNING)), ("ready",), False),
     ("running by the master, counts alone", Phase.INITIALIZING, job(status(RUNNING, master={"active": 1})), (), False),
     ("starting", Phase.INITIALIZING, job(status(RUNNING)), ("ready", "ready", "creating", "creating"), False),
+    ("active is not running yet, counts alone", Phase.INITIALIZING, job(status(CREATED_ONLY, **ONE_EACH)), (), False),
     ("running", Phase.RUNNING, job(status(RUNNING)), ("ready",) * 4, False),
     ("running, counts alone", Phase.RUNNING, job(status(RUNNING, **ONE_EACH)), (), False),
     ("pods ready before the condition", Phase.RUNNING, job(status(CREATED_ONLY)), ("ready",) * 4, False),
