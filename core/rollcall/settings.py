@@ -126,6 +126,9 @@ class ApiSettings(BaseModel):
         default="kubernetes",
         description="none: nobody is asked (loopback only); kubernetes: TokenReview and SubjectAccessReview.",
     )
+    kube_context: str | None = Field(
+        default=None, description="Context of the kubeconfig whose API server is asked; by default as the operator."
+    )
     review_cache_seconds: PositiveFloat = Field(default=10, description="How long an answer about rights is kept.")
     stale_after_seconds: PositiveFloat = Field(
         default=120, description="Age of the oldest watch past which /readyz says the view is stale."

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rollcall.domain.records import Phase, Remembered, RememberedPod
+from rollcall.domain.records import Phase, Remembered, RememberedPod, RequestedPods
 from rollcall.store import tables
 from rollcall.store.records import OpenWorkload
 from rollcall.store.rows import request_of
@@ -25,6 +25,7 @@ async def load_remembered(connection: AsyncConnection, cluster_id: str) -> dict[
         table.c.phase_message,
         table.c.node_pools,
         table.c.details["workloadRequested"].label("workload_requested"),
+        table.c.details["requestedPods"].label("requested_pods"),
         table.c.observed_version,
     )
     rows = await connection.execute(select(*columns).where(table.c.cluster_id == cluster_id))
@@ -36,6 +37,7 @@ async def load_remembered(connection: AsyncConnection, cluster_id: str) -> dict[
             phase_message=row.phase_message,
             current_node_pools=tuple(row.node_pools),
             workload_requested=request_of(row.workload_requested),
+            requested_pods=None if row.requested_pods is None else RequestedPods(**row.requested_pods),
             observed_version=row.observed_version,
         )
         for row in rows

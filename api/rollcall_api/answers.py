@@ -1,0 +1,24 @@
+"""Answers on the wire: compact JSON, and the instant that the view behind it is as of."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from fastapi.responses import Response
+
+from rollcall.contract import instant
+
+OBSERVED_AT = "X-Rollcall-Observed-At"
+"""The instant of the oldest watch behind an answer; left out before any cluster was read."""
+
+
+def json_response(body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A body as JSON; a number that JSON cannot say is an error here, not at the reader's."""
+    content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return Response(content, status, dict(headers or {}), "application/json")
+
+
+def freshness_header(observed_at: datetime | None) -> dict[str, str]:
+    """The header that says how fresh the view is."""
+    return {} if observed_at is None else {OBSERVED_AT: instant(observed_at)}

@@ -1,0 +1,93 @@
+"""The command ``rollcall api``."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import uvicorn
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from rollcall.cluster_access import find_access
+from rollcall.errors import SettingsError
+from rollcall.settings import ApiSettings, Settings
+from rollcall.store.engine import create_engine, store_errors
+from rollcall.store.pages import known_namespaces
+from rollcall.store.schema import check_schema
+from rollcall_api.app import create_app
+from rollcall_api.authentication import Gate, KubernetesGate, OpenGate
+
+DRAIN_SECONDS = 10
+"""How long requests may take to end after SIGTERM."""
+
+
+def main(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, then let running requests end."""
+    asyncio.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    api = settings.api
+    if api.authentication == "none" and not is_loopback(api.host):
+        raise SettingsError(
+            f"ROLLCALL_API__AUTHENTICATION=none listens on loopback only, and ROLLCALL_API__HOST is {api.host}."
+        )
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(listen(api))
+        engine = create_engine(settings.database, application_name="rollcall-api")
+        stack.push_async_callback(engine.dispose)
+        with store_errors():
+            async with engine.connect() as connection:
+                await check_schema(connection)
+        app = create_app(settings, engine, await _gate(settings, engine, stack))
+        # log_config=None: our own formatter stays in charge.
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS
+        )
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+async def _gate(settings: Settings, engine: AsyncEngine, stack: AsyncExitStack) -> Gate:
+    if settings.api.authentication == "none":
+        return OpenGate()
+    access = find_access(settings.api.kube_context)
+    session = await stack.enter_async_context(access.session())
+
+    async def namespaces() -> Sequence[str]:
+        with store_errors():
+            async with engine.connect() as connection:
+                return await known_namespaces(connection)
+
+    return KubernetesGate(session, access.server, namespaces=namespaces, keep_seconds=settings.api.review_cache_seconds)
+
+
+def listen(api: ApiSettings) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        SettingsError: the address cannot be had; the sentence names the setting.
+    """
+    family = socket.AF_INET6 if ":" in api.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((api.host, api.port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"ROLLCALL_API__PORT: cannot listen on {api.host}:{api.port}: {error.strerror or error}."
+        ) from error
+    listener.listen(1024)
+    return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,102 @@
+"""What the API reads: the store's pages, as answers of the contract, once the schema is known to be this release's."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from rollcall.contract import Setting, workload_json
+from rollcall.store.engine import store_errors
+from rollcall.store.pages import (
+    PageQuery,
+    Scope,
+    freshness,
+    known_namespaces,
+    workload_by_id,
+    workload_count,
+    workload_page,
+)
+from rollcall.store.records import StoredWorkload
+from rollcall.store.schema import check_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A body and the instant of the oldest watch behind it."""
+
+    body: dict[str, Any]
+    observed_at: datetime | None
+
+
+class Records:
+    """The view of the store, read one statement at a time."""
+
+    def __init__(self, engine: AsyncEngine, *, tenant_id: int) -> None:
+        # Each read is one statement: a transaction around it would cost two more round trips.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._tenant_id = tenant_id
+        self._schema_known = False
+
+    async def page(self, query: PageQuery) -> Answer:
+        """A page of workloads; ``next`` is there when more follow."""
+        async with self._connection() as connection:
+            page = await workload_page(connection, query)
+        body: dict[str, Any] = {"workloads": [self._rendered(found) for found in page.workloads]}
+        if page.has_more:
+            body["next"] = query.offset + len(page.workloads)
+        return Answer(body, page.observed_at)
+
+    async def one(self, uid: str, scope: Scope) -> tuple[Answer | None, datetime | None]:
+        """One workload, live or deleted, where it is in scope; and the view's freshness either way."""
+        async with self._connection() as connection:
+            found, observed_at = await workload_by_id(connection, uid, scope)
+        return (None if found is None else Answer(self._rendered(found), observed_at)), observed_at
+
+    async def count(self, *, deleted: bool, scope: Scope) -> Answer:
+        """How many workloads there are, exactly."""
+        async with self._connection() as connection:
+            count, observed_at = await workload_count(connection, deleted=deleted, scope=scope)
+        return Answer({"count": count}, observed_at)
+
+    async def namespaces(self) -> tuple[str, ...]:
+        """Every namespace that was ever a project's."""
+        async with self._connection() as connection:
+            return await known_namespaces(connection)
+
+    async def verify(self) -> datetime | None:
+        """The view's freshness, once more after a look at the schema.
+
+        Raises:
+            StoreUnavailable: the database is away.
+            SchemaNotHead: its schema is not this release's; nothing is read until it is.
+        """
+        self._schema_known = False
+        async with self._connection() as connection:
+            return await freshness(connection)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        with store_errors():
+            async with self._engine.connect() as connection:
+                if not self._schema_known:
+                    await check_schema(connection)
+                    self._schema_known = True
+                yield connection
+
+    def _rendered(self, stored: StoredWorkload) -> dict[str, Any]:
+        return workload_json(
+            stored.record,
+            Setting(
+                tenant_id=self._tenant_id,
+                cluster_id=stored.cluster_id,
+                phase_updated_at=stored.phase_updated_at,
+                k8s_phase_updated_at=stored.k8s_phase_updated_at,
+                updated_at=stored.updated_at,
+                deleted_at=stored.deleted_at,
+                pending_seconds=stored.pending_seconds,
+                running_seconds=stored.running_seconds,
+            ),
+        )

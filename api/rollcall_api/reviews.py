@@ -1,0 +1,69 @@
+"""TokenReview and SubjectAccessReview: the API server says who is asking and what they may list."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import aiohttp
+
+from rollcall.cluster_access import Access, post_json
+from rollcall.errors import ClusterError
+from rollcall_api.rights import Caller
+
+RESOURCE = {"group": "rollcall.dev", "resource": "workloads", "verb": "list"}
+"""The right that lets a caller see the workloads of a namespace. Nothing serves the resource; RBAC does not mind."""
+
+_TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
+_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+
+
+class ClusterReviewer:
+    """A :class:`rollcall_api.rights.Reviewer` that asks one API server."""
+
+    def __init__(self, session: aiohttp.ClientSession, server: str) -> None:
+        self._session = session
+        self._server = server
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, access: Access) -> AsyncIterator[Self]:
+        """A reviewer while the block runs."""
+        async with access.session() as session:
+            yield cls(session, access.server)
+
+    async def who_is(self, token: str) -> Caller | None:
+        """Whose token it is; ``None`` where the API server does not know it."""
+        status = await self._review(_TOKEN_REVIEWS, "TokenReview", "authentication.k8s.io/v1", {"token": token})
+        user = status.get("user")
+        if status.get("authenticated") is not True or not isinstance(user, Mapping):
+            return None
+        username = str(user.get("username") or "")
+        if not username:
+            return None
+        extra = user.get("extra") or {}
+        return Caller(
+            username=username,
+            uid=str(user.get("uid") or ""),
+            groups=tuple(str(group) for group in user.get("groups") or ()),
+            extra=tuple((str(key), tuple(str(value) for value in values or ())) for key, values in extra.items()),
+        )
+
+    async def may_list(self, caller: Caller, namespace: str | None) -> bool:
+        """Whether the caller may list workloads in the namespace, or in all of them (``None``)."""
+        spec: dict[str, Any] = {
+            "user": caller.username,
+            "uid": caller.uid,
+            "groups": list(caller.groups),
+            "extra": {key: list(values) for key, values in caller.extra},
+            "resourceAttributes": RESOURCE if namespace is None else {**RESOURCE, "namespace": namespace},
+        }
+        status = await self._review(_ACCESS_REVIEWS, "SubjectAccessReview", "authorization.k8s.io/v1", spec)
+        return status.get("allowed") is True and status.get("denied") is not True
+
+    async def _review(self, path: str, kind: str, version: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+        body = {"apiVersion": version, "kind": kind, "spec": spec}
+        answer = await post_json(self._session, self._server, path, body)
+        status = answer.get("status")
+        if not isinstance(status, Mapping):
+            raise ClusterError(f"The Kubernetes API answered a {kind} without a status.")
+        return status

@@ -1,0 +1,176 @@
+"""Who is asking, and what they may see: the scope of every answer.
+
+A list, a count and a single workload of one caller go through the same scope.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol
+
+from rollcall.errors import ClusterError
+from rollcall.store.pages import EVERYTHING, Scope
+from rollcall_api.refusals import RefusalError
+
+REVIEW_SECONDS = 10
+"""Longest time to find out one caller's rights."""
+
+REVIEWS_AT_ONCE = 16
+"""Reviews in flight, of all callers together: the API server is not ours alone."""
+
+CALLERS_KEPT = 10_000
+"""Callers whose rights are remembered at most."""
+
+_BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
+_CHALLENGE = 'Bearer realm="rollcall"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whom a token belongs to, as the API server says. The token itself is not part of it."""
+
+    username: str
+    uid: str
+    groups: tuple[str, ...]
+    extra: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class Reviewer(Protocol):
+    """Asks a Kubernetes API server."""
+
+    async def who_is(self, token: str) -> Caller | None:
+        """Whose token it is; ``None`` where it is nobody's (any more)."""
+
+    async def may_list(self, caller: Caller, namespace: str | None) -> bool:
+        """Whether the caller may list workloads in the namespace, or in all of them (``None``)."""
+
+
+class Rights(Protocol):
+    """Decides what a request may see."""
+
+    async def scope_of(self, authorization: Sequence[str]) -> Scope:
+        """The scope of a request with these ``Authorization`` headers.
+
+        Raises:
+            RefusalError: 401 without a valid token, 403 without any right.
+            ClusterError: nobody could be asked.
+        """
+
+
+class NobodyAsked:
+    """Authentication mode ``none``: everybody who reaches the loopback address sees everything."""
+
+    async def scope_of(self, authorization: Sequence[str]) -> Scope:  # noqa: ARG002 - what is sent is not looked at
+        """Everything."""
+        return EVERYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    verdict: "asyncio.Task[Scope | None]"
+    until: float
+
+
+class ReviewedRights:
+    """Authentication mode ``kubernetes``: the namespaces in which the caller may list workloads.
+
+    What was found out about a token is kept for ``keep_seconds`` from when it was asked, so that no right outlives its
+    withdrawal by more; requests that arrive meanwhile wait for the one review. Failures are not kept.
+    """
+
+    def __init__(
+        self,
+        reviewer: Reviewer,
+        namespaces: Callable[[], Awaitable[Sequence[str]]],
+        *,
+        keep_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._reviewer = reviewer
+        self._namespaces = namespaces
+        self._keep_seconds = keep_seconds
+        self._clock = clock
+        self._kept: dict[bytes, _Kept] = {}
+        self._salt = secrets.token_bytes(32)
+        self._at_once = asyncio.Semaphore(REVIEWS_AT_ONCE)
+
+    async def scope_of(self, authorization: Sequence[str]) -> Scope:
+        """See :class:`Rights`."""
+        token = _token(authorization)
+        # A dump of the memory's keys must not be a list of tokens, nor one to try tokens against.
+        key = hmac.digest(self._salt, token.encode(), hashlib.sha256)
+        kept = self._kept.get(key)
+        if kept is None or self._clock() >= kept.until:
+            kept = self._review(key, token)
+        # Shielded: others may be waiting for it when this request's client goes away.
+        scope = await asyncio.shield(kept.verdict)
+        if scope is None:
+            raise _unauthorized("The token is not valid.", ', error="invalid_token"')
+        if scope.namespaces is not None and not scope.namespaces:
+            raise RefusalError(HTTPStatus.FORBIDDEN, "You may not list workloads.rollcall.dev in any namespace.")
+        return scope
+
+    def _review(self, key: bytes, token: str) -> _Kept:
+        self._make_room()
+        kept = _Kept(asyncio.create_task(self._find_out(token)), self._clock() + self._keep_seconds)
+        self._kept[key] = kept
+
+        def forget_failure(task: "asyncio.Task[Scope | None]") -> None:
+            if (task.cancelled() or task.exception() is not None) and self._kept.get(key) is kept:
+                del self._kept[key]
+
+        kept.verdict.add_done_callback(forget_failure)
+        return kept
+
+    def _make_room(self) -> None:
+        if len(self._kept) < CALLERS_KEPT:
+            return
+        now = self._clock()
+        self._kept = {key: kept for key, kept in self._kept.items() if kept.until > now}
+        while len(self._kept) >= CALLERS_KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    async def _find_out(self, token: str) -> Scope | None:
+        try:
+            async with asyncio.timeout(REVIEW_SECONDS):
+                async with self._at_once:
+                    caller = await self._reviewer.who_is(token)
+                if caller is None:
+                    return None
+                if await self._may_list(caller, None):
+                    return EVERYTHING
+                return Scope(namespaces=await self._allowed(caller))
+        except TimeoutError as error:
+            raise ClusterError("The Kubernetes API took too long to review a token.") from error
+
+    async def _allowed(self, caller: Caller) -> frozenset[str]:
+        namespaces = await self._namespaces()
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = {name: group.create_task(self._may_list(caller, name)) for name in namespaces}
+        except* ClusterError as errors:
+            raise ClusterError(str(errors.exceptions[0])) from errors
+        return frozenset(name for name, answer in asked.items() if answer.result())
+
+    async def _may_list(self, caller: Caller, namespace: str | None) -> bool:
+        async with self._at_once:
+            return await self._reviewer.may_list(caller, namespace)
+
+
+def _token(authorization: Sequence[str]) -> str:
+    if len(authorization) != 1:
+        raise _unauthorized("Send one header `Authorization: Bearer TOKEN` with a token of the cluster.")
+    found = _BEARER.fullmatch(authorization[0].strip())
+    if found is None:
+        raise _unauthorized("The header Authorization must read `Bearer TOKEN`.")
+    return found[1]
+
+
+def _unauthorized(message: str, challenge: str = "") -> RefusalError:
+    return RefusalError(HTTPStatus.UNAUTHORIZED, message, headers={"WWW-Authenticate": _CHALLENGE + challenge})

@@ -1,0 +1,63 @@
+"""``POST /api/v1/token``: what clients of the contract call before anything else.
+
+Without authentication (loopback only) the answer is a token in the shape that they can decode, which grants nothing
+because nothing is asked for. With authentication, applications are not served by this release yet: callers bring a
+Kubernetes token of their own.
+"""
+
+import base64
+import json
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from rollcall_api.authentication import OpenGate
+from rollcall_api.errors import BadRequest
+from rollcall_api.models import Error, Model
+
+LIFETIME_SECONDS = 3600
+_MOST_BODY = 64 * 1024
+
+router = APIRouter(prefix="/api/v1", tags=["Tokens"])
+
+
+class Token(Model):
+    """A token, as the contract's clients read it."""
+
+    accessToken: str  # noqa: N815
+    expiresIn: int  # noqa: N815
+
+
+@router.post(
+    "/token",
+    operation_id="create_token",
+    summary="A bearer token",
+    responses={400: {"model": Error, "description": "No token for these credentials."}},
+)
+async def create_token(request: Request) -> Token:
+    """A token for a client that insists on one."""
+    body = await request.body()
+    try:
+        given = json.loads(body) if len(body) <= _MOST_BODY else None
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise BadRequest("The body must be a JSON object with grantType.")
+    if not isinstance(request.app.state.gate, OpenGate):
+        raise BadRequest(
+            "Applications are not served by this release; send a Kubernetes bearer token instead"
+            " (kubectl create token SERVICEACCOUNT)."
+        )
+    return Token(accessToken=unsigned_token(int(time.time())), expiresIn=LIFETIME_SECONDS)
+
+
+def unsigned_token(issued_at: int) -> str:
+    """A JWT that nobody signed and nobody checks, whose payload survives a decoder of plain base64."""
+
+    def part(content: dict[str, Any]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).rstrip(b"=").decode()
+
+    # None of ~ ? > in the claims: no '-' or '_' in the encoded payload.
+    claims = {"iss": "rollcall", "sub": "anyone on this machine", "iat": issued_at, "exp": issued_at + LIFETIME_SECONDS}
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
