@@ -1,12 +1,12 @@
 """The application, put together from its parts. Nothing happens at import."""
 
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.settings import Settings
 from rollcall_api import health, routes, tokens
-from rollcall_api.authentication import Gate
-from rollcall_api.errors import handle_errors
+from rollcall_api.records import Records
+from rollcall_api.refusals import add_refusals
+from rollcall_api.rights import Rights
 
 DESCRIPTION = """\
 The workloads of a GPU cluster: what is there, in which phase, on whose behalf, holding how many GPUs; and what was.
@@ -14,16 +14,15 @@ Every answer carries `X-Rollcall-Observed-At`, the instant of the oldest watch b
 """
 
 
-def create_app(settings: Settings, engine: AsyncEngine, gate: Gate) -> FastAPI:
-    """The API on an engine, behind a gate."""
+def create_app(settings: Settings, records: Records, rights: Rights) -> FastAPI:
+    """The API over the store's records, as far as rights let a caller see them."""
     app = FastAPI(title="Rollcall", version="v1", description=DESCRIPTION, redoc_url=None)
-    app.state.engine = engine
-    app.state.gate = gate
-    app.state.tenant_id = settings.cluster.tenant_id
+    app.state.records = records
+    app.state.rights = rights
     app.state.stale_after_seconds = settings.api.stale_after_seconds
     app.state.measures = health.RequestMeasures()
     app.add_middleware(health.MeasureRequests, measures=app.state.measures)
-    handle_errors(app)
+    add_refusals(app)
     app.include_router(routes.router)
     app.include_router(tokens.router)
     app.include_router(health.router)

@@ -3,20 +3,18 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import uvicorn
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.cluster_access import find_access
 from rollcall.errors import SettingsError
 from rollcall.settings import ApiSettings, Settings
-from rollcall.store.engine import create_engine, store_errors
-from rollcall.store.pages import known_namespaces
-from rollcall.store.schema import check_schema
+from rollcall.store.engine import create_engine
 from rollcall_api.app import create_app
-from rollcall_api.authentication import Gate, KubernetesGate, OpenGate
+from rollcall_api.records import Records
+from rollcall_api.reviews import ClusterReviewer
+from rollcall_api.rights import NobodyAsked, ReviewedRights, Rights
 
 DRAIN_SECONDS = 10
 """How long requests may take to end after SIGTERM."""
@@ -38,10 +36,9 @@ async def _serve(settings: Settings) -> None:
         listener = stack.enter_context(listen(api))
         engine = create_engine(settings.database, application_name="rollcall-api")
         stack.push_async_callback(engine.dispose)
-        with store_errors():
-            async with engine.connect() as connection:
-                await check_schema(connection)
-        app = create_app(settings, engine, await _gate(settings, engine, stack))
+        records = Records(engine, tenant_id=settings.cluster.tenant_id)
+        await records.verify()
+        app = create_app(settings, records, await _rights(settings, records, stack))
         # log_config=None: our own formatter stays in charge.
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS
@@ -49,18 +46,12 @@ async def _serve(settings: Settings) -> None:
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
-async def _gate(settings: Settings, engine: AsyncEngine, stack: AsyncExitStack) -> Gate:
+async def _rights(settings: Settings, records: Records, stack: AsyncExitStack) -> Rights:
     if settings.api.authentication == "none":
-        return OpenGate()
+        return NobodyAsked()
     access = find_access(settings.api.kube_context)
-    session = await stack.enter_async_context(access.session())
-
-    async def namespaces() -> Sequence[str]:
-        with store_errors():
-            async with engine.connect() as connection:
-                return await known_namespaces(connection)
-
-    return KubernetesGate(session, access.server, namespaces=namespaces, keep_seconds=settings.api.review_cache_seconds)
+    reviewer = await stack.enter_async_context(ClusterReviewer.opened(access))
+    return ReviewedRights(reviewer, records.namespaces, keep_seconds=settings.api.review_cache_seconds)
 
 
 def listen(api: ApiSettings) -> socket.socket:

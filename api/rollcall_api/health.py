@@ -9,9 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rollcall.errors import RollcallError
-from rollcall.store.engine import store_errors
-from rollcall.store.pages import freshness
-from rollcall.store.schema import check_schema
+from rollcall_api.records import Records
 
 router = APIRouter(include_in_schema=False)
 
@@ -83,11 +81,9 @@ async def metrics(request: Request) -> Response:
 
 
 async def _unready_because(app: FastAPI) -> str | None:
+    records: Records = app.state.records
     try:
-        with store_errors():
-            async with app.state.engine.connect() as connection:
-                await check_schema(connection)
-                observed_at = await freshness(connection)
+        observed_at = await records.verify()
     except RollcallError as error:
         return str(error)
     if observed_at is None:

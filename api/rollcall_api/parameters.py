@@ -7,16 +7,20 @@ The reading is ours and not the framework's, because the contract's is neither l
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from rollcall.store.pages import PageQuery, SortKey
-from rollcall_api.refusals import bad_parameter
+from rollcall.store.pages import PageQuery, Scope, SortKey
+from rollcall_api.refusals import RefusalError, bad_parameter
 
 DEFAULT_LIMIT = 50
 MOST_LIMIT = 500
 MOST_OFFSET = 2**31 - 1
 """The contract's int32."""
+
+MOST_QUERY_BYTES = 32 * 1024
+MOST_PARAMETERS = 1_000
 
 _SHOWN = 64
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -33,8 +37,8 @@ class SortOrder(StrEnum):
     DESCENDING = "desc"
 
 
-def read_page_query(raw: bytes) -> PageQuery:
-    """Which page a list's query string asks for, in everybody's scope.
+def read_page_query(raw: bytes, scope: Scope) -> PageQuery:
+    """Which page a list's query string asks for, of what the caller may see.
 
     Raises:
         RefusalError: 400, naming the parameter.
@@ -47,6 +51,7 @@ def read_page_query(raw: bytes) -> PageQuery:
         limit=_one(given, "limit", _whole_number(1, MOST_LIMIT), default=DEFAULT_LIMIT),
         sort=_one(given, "sortBy", _sort_key, default=SortKey.CREATED_AT),
         descending=_one(given, "sortOrder", _sort_order, default=SortOrder.ASCENDING) is SortOrder.DESCENDING,
+        scope=scope,
     )
 
 
@@ -63,6 +68,10 @@ def read_deleted(raw: bytes) -> bool:
 
 def _given(raw: bytes, known: set[str]) -> dict[str, list[str]]:
     """The values of the known parameters, in order, decoded as form data."""
+    if len(raw) > MOST_QUERY_BYTES:
+        raise RefusalError(HTTPStatus.BAD_REQUEST, f"The query string is longer than {MOST_QUERY_BYTES} bytes.")
+    if raw.count(b"&") >= MOST_PARAMETERS:
+        raise RefusalError(HTTPStatus.BAD_REQUEST, f"There are more than {MOST_PARAMETERS} parameters.")
     given: dict[str, list[str]] = {}
     for pair in raw.split(b"&"):
         key, _, value = pair.partition(b"=")
@@ -167,9 +176,13 @@ LIST_PARAMETERS = (
     _described(
         "sortBy",
         {"type": "string", "enum": [key.value for key in SortKey], "default": SortKey.CREATED_AT.value},
-        "What the page is sorted by; workloads without a value come last, and the id decides between equals.",
+        "What the page is sorted by; the id decides between equals.",
     ),
-    _described("sortOrder", {"type": "string", "enum": [order.value for order in SortOrder], "default": "asc"}, "Order."),
+    _described(
+        "sortOrder",
+        {"type": "string", "enum": [order.value for order in SortOrder], "default": SortOrder.ASCENDING.value},
+        "The direction; workloads without a value come last either way.",
+    ),
     _FILTER_BY,
     _SEARCH,
 )

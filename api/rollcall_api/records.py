@@ -49,11 +49,11 @@ class Records:
             body["next"] = query.offset + len(page.workloads)
         return Answer(body, page.observed_at)
 
-    async def one(self, uid: str, scope: Scope) -> tuple[Answer | None, datetime | None]:
-        """One workload, live or deleted, where it is in scope; and the view's freshness either way."""
+    async def one(self, uid: str, scope: Scope) -> Answer | None:
+        """One workload, live or deleted, where it is in scope."""
         async with self._connection() as connection:
             found, observed_at = await workload_by_id(connection, uid, scope)
-        return (None if found is None else Answer(self._rendered(found), observed_at)), observed_at
+        return None if found is None else Answer(self._rendered(found), observed_at)
 
     async def count(self, *, deleted: bool, scope: Scope) -> Answer:
         """How many workloads there are, exactly."""

@@ -11,10 +11,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from rollcall.errors import ClusterError, SchemaNotHead, StoreError, StoreUnavailable
+from rollcall.errors import ClusterError, StoreError
 from rollcall_api.answers import json_response
 
 log = structlog.stdlib.get_logger(__name__)
+
+_TRY_AGAIN = {"Retry-After": "5"}
 
 
 class RefusalError(Exception):
@@ -69,15 +71,15 @@ async def _not_routed(request: Request, error: Exception) -> Response:
 
 
 async def _store_failed(_: Request, error: Exception) -> Response:
+    # Also where a statement was refused: the schema is then not what it should be, which an admin mends.
     log.warning("store_failed", error=str(error))
-    if isinstance(error, SchemaNotHead | StoreUnavailable):
-        return error_response(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-    return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, str(error), _TRY_AGAIN)
 
 
 async def _cluster_failed(_: Request, error: Exception) -> Response:
     log.warning("review_failed", error=str(error))
-    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, "The Kubernetes API did not say who you are; try again.")
+    message = "The Kubernetes API did not say who you are; try again."
+    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, message, _TRY_AGAIN)
 
 
 async def _failed(_: Request, _error: Exception) -> Response:

@@ -8,13 +8,14 @@ Kubernetes token of their own.
 import base64
 import json
 import time
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from rollcall_api.authentication import OpenGate
-from rollcall_api.errors import BadRequest
 from rollcall_api.models import Error, Model
+from rollcall_api.refusals import RefusalError
+from rollcall_api.rights import NobodyAsked
 
 LIFETIME_SECONDS = 3600
 _MOST_BODY = 64 * 1024
@@ -43,11 +44,12 @@ async def create_token(request: Request) -> Token:
     except ValueError:
         given = None
     if not isinstance(given, dict):
-        raise BadRequest("The body must be a JSON object with grantType.")
-    if not isinstance(request.app.state.gate, OpenGate):
-        raise BadRequest(
+        raise RefusalError(HTTPStatus.BAD_REQUEST, "The body must be a JSON object with grantType.")
+    if not isinstance(request.app.state.rights, NobodyAsked):
+        raise RefusalError(
+            HTTPStatus.BAD_REQUEST,
             "Applications are not served by this release; send a Kubernetes bearer token instead"
-            " (kubectl create token SERVICEACCOUNT)."
+            " (kubectl create token SERVICEACCOUNT).",
         )
     return Token(accessToken=unsigned_token(int(time.time())), expiresIn=LIFETIME_SECONDS)
 

@@ -13,7 +13,8 @@ from rollcall.store.memory import touch_cluster
 from rollcall.store.records import Batch
 from rollcall.store.writes import write_batch
 from rollcall_api.app import create_app
-from rollcall_api.authentication import OpenGate
+from rollcall_api.records import Records
+from rollcall_api.rights import NobodyAsked
 
 CLUSTER = uid_of("cluster")
 Writer = Callable[..., Awaitable[None]]
@@ -22,7 +23,7 @@ Writer = Callable[..., Awaitable[None]]
 @pytest.fixture
 async def client(database: DatabaseSettings, engine: AsyncEngine) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an API without authentication."""
-    app = create_app(Settings(database=database), engine, OpenGate())
+    app = create_app(Settings(database=database), Records(engine, tenant_id=1), NobodyAsked())
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         yield client

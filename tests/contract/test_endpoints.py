@@ -110,6 +110,7 @@ async def test_deleted_ones_are_listed_apart_and_still_to_be_had(client: httpx.A
 
 async def test_a_list_is_one_statement(client: httpx.AsyncClient, engine: AsyncEngine, write) -> None:
     await write(Batch(workloads=tuple(a_workload(f"w{number}") for number in range(5))))
+    assert (await client.get("/readyz")).status_code == 503  # whatever it says, it has looked at the schema
     statements: list[str] = []
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
