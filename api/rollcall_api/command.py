@@ -2,7 +2,9 @@
 
 import asyncio
 import ipaddress
+import signal
 import socket
+import sys
 from contextlib import AsyncExitStack
 
 import uvicorn
@@ -22,6 +24,9 @@ DRAIN_SECONDS = 10
 
 def main(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT, then let running requests end."""
+    # uvicorn handles both while it serves, and hands them on when it is done: that end is a good one.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     asyncio.run(_serve(settings))
     return 0
 

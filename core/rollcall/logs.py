@@ -45,7 +45,8 @@ def configure_logs(settings: LogSettings) -> None:
         logger.propagate = True
     # Requests are counted in /metrics; a line for each would drown what matters.
     logging.getLogger("uvicorn.access").setLevel("WARNING")
-    logging.getLogger("kopf.objects").setLevel("WARNING")
+    for name in ("kopf.objects", "leaderelection", "alembic.runtime.plugins"):
+        logging.getLogger(name).setLevel("WARNING")
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,7 +1,6 @@
 """The command ``rollcall operator``."""
 
 import asyncio
-import signal
 
 from rollcall.settings import Settings
 from rollcall_operator.running import Operator, first_sentence
@@ -14,12 +13,8 @@ def main(settings: Settings) -> int:
 
 
 async def _run(settings: Settings) -> None:
-    operator = Operator(settings)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, operator.stopped.set)
     try:
-        await operator.run()
+        await Operator(settings).run()
     except BaseExceptionGroup as errors:
         sentence = first_sentence(errors)
         if sentence is None:

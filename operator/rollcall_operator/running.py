@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import signal
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -83,11 +85,12 @@ class Operator:
         self._database_ok = True
 
     async def run(self) -> None:
-        """Run until :attr:`stopped` is set.
+        """Run until :attr:`stopped` is set, as SIGTERM and SIGINT do; then write what is waiting.
 
         Raises:
             RollcallError: it could not start, a watch died, or the lead was lost; a sentence.
         """
+        self._take_signals()
         operator = self.settings.operator
         access = find_access(operator.kube_context)
         probes = Probes(self.state, self.life, self.measures, self._unready_because)
@@ -130,15 +133,31 @@ class Operator:
             return kopf.AiohttpSession(server=access.server, aiohttp_session=session, default_namespace="default")
 
         allowed = [kind for kind in self._kinds if self._standings.get(kind.key) is not Standing.FORBIDDEN]
+        ready = asyncio.Event()
+        signals = asyncio.create_task(self._take_signals_back(ready))
         await kopf.operator(
             registry=build_registry(allowed, self._door, login),
             settings=observer_settings(),
             standalone=True,
             clusterwide=True,
             stop_flag=stop,
+            ready_flag=ready,
         )
-        if not stop.is_set():
-            raise ClusterError("The watches ended by themselves; the operator must be started again.")
+        signals.cancel()
+        # It returns when asked to, by us or by a signal that came before we took the signals back; else it raises.
+        self.stopped.set()
+
+    async def _take_signals_back(self, ready: asyncio.Event) -> None:
+        """Kopf listens to SIGTERM itself and would stop watching before the last changes are written."""
+        await ready.wait()
+        self._take_signals()
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        # Only the main thread may; elsewhere `stopped` is the one way to end.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.stopped.set)
 
     def _door(self, key: KindKey, event: EventType, obj: Mapping[str, Any]) -> None:
         self.life.note(key)

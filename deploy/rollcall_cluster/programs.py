@@ -1,0 +1,84 @@
+"""One program of the control plane as a process: with a log of its own, stopped by its id, never outliving us."""
+
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+STOP_SECONDS = 3
+"""How long a program may take to end before it is killed; kube-apiserver waits for its watchers much longer."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Program:
+    """A process and its log."""
+
+    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._command = list(command)
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; must be called from a thread that lives as long as the cluster."""
+        libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+        def die_with_parent() -> None:
+            # So that nothing is left even where this process is killed outright.
+            if libc is not None:
+                libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - a command of ours
+                self._command,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for us; we stop them in order
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of libc that was loaded before the fork
+            )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End it, by force where it does not."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            if kill:
+                self._process.kill()
+            else:
+                self._process.terminate()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = None
+
+    def last_lines(self, number: int = 15) -> str:
+        """The end of its log."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-number:])
+
+
+def free_ports(number: int) -> list[int]:
+    """Loopback ports that nobody listens on just now, all different."""
+    sockets = [socket.socket() for _ in range(number)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
