@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with TrainingOperator(api):
                 if words.command == "run":
                     demo = import_module("rollcall_demo.command")
-                    return int(demo.main(["--kubeconfig", str(cluster.kubeconfig), *rest]))
+                    name = "a kind cluster" if words.source == "kind" else f"a local Kubernetes {kubernetes_version()}"
+                    return int(demo.main(["--kubeconfig", str(cluster.kubeconfig), "--cluster-name", name, *rest]))
                 say("in another terminal:")
                 sys.stdout.write(f"    export KUBECONFIG={cluster.kubeconfig}\n    kubectl get pods -A\n")
                 say("Ctrl-C stops the cluster and removes its data")

