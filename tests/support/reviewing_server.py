@@ -1,0 +1,95 @@
+"""An API server that only answers TokenReview and SubjectAccessReview, as the documented shapes are, over real HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from aiohttp import web
+
+CLUSTER_WIDE = None
+
+
+class ReviewingServer:
+    """Tokens, the users they belong to and the namespaces that these may list; all of it may change any time."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.users: dict[str, dict[str, Any]] = {}
+        self.rights: set[tuple[str, str | None]] = set()
+        self.tokens_asked: list[str] = []
+        self.rights_asked: list[tuple[str, str | None]] = []
+        self.specs: list[dict[str, Any]] = []
+        self.credentials: set[str | None] = set()
+        self.fault: web.Response | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+        self.open_for_projects = asyncio.Event()
+        self.open_for_projects.set()
+        self.in_flight = 0
+        self.most_in_flight = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls) -> AsyncIterator[Self]:
+        """A server on a free port of the loopback while the block runs."""
+        server = cls()
+        app = web.Application()
+        app.router.add_post("/apis/authentication.k8s.io/v1/tokenreviews", server._token_review)
+        app.router.add_post("/apis/authorization.k8s.io/v1/subjectaccessreviews", server._access_review)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield server
+        finally:
+            server.open.set()
+            server.open_for_projects.set()
+            await runner.cleanup()
+
+    def let_in(self, token: str, username: str, *namespaces: str | None, **user: Any) -> None:
+        """A token, its user, and where the user may list workloads."""
+        self.users[token] = {"username": username, "uid": f"uid-of-{username}", **user}
+        self.rights |= {(username, namespace) for namespace in namespaces}
+
+    async def _token_review(self, request: web.Request) -> web.Response:
+        spec = await self._spec_of(request, "TokenReview")
+        self.tokens_asked.append(spec["token"])
+        user = self.users.get(spec["token"])
+        # A real server sends an empty user along with a refusal.
+        status = {"authenticated": True, "user": user} if user else {"user": {}, "error": "invalid bearer token"}
+        return await self._answered("TokenReview", status, self.open)
+
+    async def _access_review(self, request: web.Request) -> web.Response:
+        spec = await self._spec_of(request, "SubjectAccessReview")
+        self.specs.append(spec)
+        attributes = spec["resourceAttributes"]
+        assert (attributes["group"], attributes["resource"], attributes["verb"]) == (
+            "rollcall.dev",
+            "workloads",
+            "list",
+        )
+        asked = (spec["user"], attributes.get("namespace"))
+        self.rights_asked.append(asked)
+        allowed = asked in self.rights or (spec["user"], CLUSTER_WIDE) in self.rights
+        gate = self.open if asked[1] is CLUSTER_WIDE else self.open_for_projects
+        return await self._answered("SubjectAccessReview", {"allowed": allowed}, gate)
+
+    async def _spec_of(self, request: web.Request, kind: str) -> dict[str, Any]:
+        self.credentials.add(request.headers.get("Authorization"))
+        body = await request.json()
+        assert body["kind"] == kind
+        return dict(body["spec"])
+
+    async def _answered(self, kind: str, status: dict[str, Any], gate: asyncio.Event) -> web.Response:
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await gate.wait()
+        finally:
+            self.in_flight -= 1
+        if self.fault is not None:
+            return web.Response(status=self.fault.status, text=self.fault.text)
+        return web.json_response({"kind": kind, "status": status}, status=201)
