@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
@@ -37,6 +37,10 @@ def migrate(settings: DatabaseSettings) -> str:
 
     Each migration is one transaction, so that a failed one leaves the schema as it was. Table locks are waited for
     briefly: a migration that cannot have one fails rather than queue in front of everyone's reads.
+
+    Raises:
+        SchemaNotHead: a newer release has migrated it already.
+        StoreError: the database refused, or cannot be reached.
     """
     patient = settings.model_copy(update={"statement_timeout_seconds": float(MIGRATION_WAIT_SECONDS)})
     with store_errors():
@@ -52,6 +56,7 @@ def migrate(settings: DatabaseSettings) -> str:
             connection.execute(text(f"SET lock_timeout = {int(settings.lock_timeout_seconds * 1000)}"))
             connection.commit()
             try:
+                _refuse_newer(_revision(connection))
                 config = Config()
                 config.set_main_option("script_location", str(_MIGRATIONS))
                 config.attributes["connection"] = connection
@@ -82,7 +87,22 @@ async def check_schema(connection: AsyncConnection) -> None:
         return
     if found is None:
         raise SchemaNotHead("The database has no schema of Rollcall yet; `rollcall migrate` makes it.")
+    _refuse_newer(found)
+    raise SchemaNotHead(f"The schema is at {found}, this release needs {head}; `rollcall migrate` mends it.")
+
+
+def _revision(connection: Connection) -> str | None:
+    there = connection.execute(text("SELECT to_regclass('rollcall_schema')")).scalar_one()
+    if there is None:
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM rollcall_schema")).scalar_one_or_none()
+    return found
+
+
+def _refuse_newer(found: str | None) -> None:
     known = {revision.revision for revision in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
-    if found in known:
-        raise SchemaNotHead(f"The schema is at {found}, this release needs {head}; `rollcall migrate` mends it.")
-    raise SchemaNotHead(f"The schema is at {found}, which is newer than this release ({head}); install that release.")
+    if found is not None and found not in known:
+        raise SchemaNotHead(
+            f"The schema is at {found}, which is newer than this release ({head_revision()}):"
+            " install the release that ran `rollcall migrate`."
+        )
