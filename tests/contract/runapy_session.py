@@ -1,0 +1,132 @@
+"""A session of the official client, unchanged: run by the Python of an environment that has it, prints what it saw.
+
+Usage: python runapy_session.py ADDRESS UNKNOWN_ID, for a client of every kind. Nothing of Rollcall is imported here.
+"""
+
+import asyncio
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import runai
+from runai import models
+from runai.api_client import ApiClient, AsyncApiClient, ThreadedApiClient
+from runai.configuration import Configuration
+from runai.exceptions import ApiException
+from runai.runai_client import RunaiClient
+
+KINDS = {"sync": ApiClient, "threaded": ThreadedApiClient, "async": AsyncApiClient}
+PAGE = 7
+
+
+class Session:
+    """One client of one kind; its answers are awaited where the kind says so."""
+
+    def __init__(self, kind: str, address: str) -> None:
+        # A trailing slash is what people paste.
+        configuration = Configuration(client_id="app", client_secret="secret", runai_base_url=f"{address}/")
+        self.api_client = KINDS[kind](configuration)
+        self.client = RunaiClient(self.api_client)
+        self.workloads = self.client.workloads.workloads
+
+    async def ask(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """The data of an answer, however this kind of client hands it over."""
+        found = method(*args, **kwargs)
+        if inspect.isawaitable(found):
+            found = await found
+        elif hasattr(found, "get"):
+            found = found.get(30)
+        assert found.status_code == 200, found
+        return found.data
+
+    async def listed(self, **kwargs: Any) -> list[dict[str, Any]]:
+        """Every workload, page after page."""
+        records: list[dict[str, Any]] = []
+        offset: int | None = 0
+        while offset is not None:
+            page = await self.ask(self.workloads.get_workloads, offset=offset, limit=PAGE, **kwargs)
+            models.GetWorkloads200Response.from_dict(page)
+            records += page["workloads"]
+            offset = page.get("next")
+        return records
+
+    async def fault(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """What the client raises, with the error body through the client's own model."""
+        try:
+            await self.ask(method, *args, **kwargs)
+        except ApiException as error:
+            body = models.Error.from_dict(json.loads(error.body))
+            return {"raised": type(error).__name__, "code": body.code, "message": body.message}
+        return {"raised": None}
+
+    async def close(self) -> None:
+        """Leave no connection open."""
+        closed = self.api_client.close()
+        if inspect.isawaitable(closed):
+            await closed
+        self.client.api_client = None  # its destructor would close once more, without waiting
+
+
+def through_the_models(record: dict[str, Any]) -> dict[str, Any]:
+    """What the client's models make of a record, or why they do not take it."""
+    verdict: dict[str, Any] = {"id": record["id"]}
+    for name in ("Workload", "WorkloadDetailed"):
+        model = getattr(models, name, None)
+        if model is None:
+            continue
+        try:
+            found = model.from_dict(record)
+        except ValueError as error:  # pydantic's is one
+            verdict[name] = f"{record['name']}: {error}"
+        else:
+            kept = found.to_dict()
+            bent = {key: value for key, value in kept.items() if not covers(record.get(key), value)}
+            verdict[name] = f"{record['name']}: became {bent}" if bent else "accepted"
+    return verdict
+
+
+def covers(sent: Any, kept: Any) -> bool:
+    """Whether all that the model kept is what was sent."""
+    if isinstance(kept, datetime):
+        return isinstance(sent, str) and datetime.fromisoformat(sent) == kept
+    if isinstance(kept, dict):
+        return isinstance(sent, dict) and all(covers(sent.get(key), value) for key, value in kept.items())
+    if isinstance(kept, list):
+        return isinstance(sent, list) and len(sent) == len(kept) and all(map(covers, sent, kept))
+    return bool(sent == kept)
+
+
+async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
+    """Everything a user of the client does with this release."""
+    session = Session(kind, address)
+    api = session.workloads
+    try:
+        live = await session.listed()
+        deleted = await session.listed(deleted=True)
+        got = [await session.ask(api.get_workload, record["id"]) for record in live + deleted]
+        return {
+            "version": runai.__version__,
+            "live": live,
+            "deleted": deleted,
+            "count": (await session.ask(api.count_workloads))["count"],
+            "count_deleted": (await session.ask(api.count_workloads, deleted=True))["count"],
+            "count_undeleted": (await session.ask(api.count_workloads, deleted=False, filter_by=[]))["count"],
+            "got": got,
+            "models": [through_the_models(record) for record in got],
+            "sorted": [one["name"] for one in await session.listed(sort_by="name", sort_order="desc", filter_by=[])],
+            "faults": {
+                "limit": await session.fault(api.get_workloads, limit=501),
+                "filter_by": await session.fault(api.get_workloads, filter_by=["phase==Running"]),
+                "unknown_id": await session.fault(api.get_workload, unknown_id),
+                "malformed_id": await session.fault(api.get_workload, "a_b c?d"),
+            },
+        }
+    finally:
+        await session.close()
+
+
+if __name__ == "__main__":
+    json.dump({kind: asyncio.run(run(kind, *sys.argv[1:])) for kind in KINDS}, sys.stdout)

@@ -1,0 +1,261 @@
+"""The official Python client, unchanged, in two versions, against a running API."""
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytest
+from support.api_process import ApiProcess
+from support.workload_builders import START, a_request, a_workload, uid_of
+
+from rollcall.domain.records import (
+    Category,
+    Condition,
+    GpuRequestType,
+    Limits,
+    Phase,
+    PhaseReason,
+    RequestedPods,
+    ResourceRequest,
+    Resources,
+    Source,
+    WorkloadRecord,
+)
+from rollcall.settings import DatabaseSettings
+from rollcall.store.engine import create_engine
+from rollcall.store.memory import touch_cluster
+from rollcall.store.records import Batch, DeletionSeen, Gone
+from rollcall.store.writes import write_batch
+
+REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
+SESSION = Path(__file__).with_name("runapy_session.py")
+VERSIONS = ("1.218.0", "1.224.0")
+CLUSTER = uid_of("cluster")
+
+BARE: dict[str, Any] = {
+    "submitted_by": None,
+    "priority": None,
+    "priority_class_name": "",
+    "preemptible": None,
+    "phase_message": None,
+    "conditions": (),
+    "requested_pods": None,
+    "workload_requested": None,
+    "pods_requested": ResourceRequest(),
+    "requested_node_pools": (),
+    "images": (),
+    "command": None,
+    "arguments": None,
+}
+"""A workload of which nothing is known that need not be."""
+
+EVERYTHING = Resources(
+    gpu_micros=1_333_333,
+    gpu_memory_bytes=20 * 2**30,
+    cpu_millis=1_501,
+    memory_bytes=2**30 + 1,
+    extended=(("example.com/fpga", 2), ("nvidia.com/mig-1g.12gb.me", 1)),
+)
+
+FULL: dict[str, Any] = {
+    "submitted_by": "ada@example.com",
+    "completed_at": START + timedelta(hours=1, microseconds=1),
+    "phase_message": '0/4 nodes are available: „zu wenig“ <nvidia.com/gpu> \U0001f4a5\n\t\\ "quoted"',
+    "phase_reason": PhaseReason.OVER_LIMIT,
+    "conditions": (
+        Condition(type="Failed", status="Unknown", reason="r", message="m", last_transition_at=START),
+        Condition(type="Bare", status="True"),
+    ),
+    "running_pods": 2**31 - 1,
+    "requested_pods": RequestedPods(number=2, min=1, max=5, parallelism=3, completions=5),
+    "workload_requested": ResourceRequest(
+        requests=EVERYTHING,
+        limits=Limits(gpu_micros=2_000_000, gpu_memory_bytes=2**40, cpu_millis=64_000, memory_bytes=2**40),
+        gpu_request_type=GpuRequestType.MEMORY,
+    ),
+    "allocated": EVERYTHING,
+    "requested_node_pools": ("big", "small"),
+    "current_node_pools": ("big",),
+    "images": ("registry.example:5000/team/trainer@sha256:0123", "sidecar:1"),
+    "distributed_framework": "PyTorch",
+    "additional_fields": (("example.com/cost-centre", "42"),),
+}
+"""A workload of which everything is known."""
+
+
+def every_record() -> list[WorkloadRecord]:
+    """Every phase bare and full, every value of every enum, and each optional value alone."""
+    records = [a_workload(f"bare-{phase.value}", phase=phase, **BARE) for phase in Phase]
+    records += [a_workload(f"full-{phase.value}", phase=phase, **FULL) for phase in Phase]
+    values: dict[str, list[Any]] = {
+        "category": list(Category),
+        "source": list(Source),
+        "phase_reason": list(PhaseReason),
+        "preemptible": [True, False],
+        "priority": [-(2**31), 0, 2**31 - 1],
+        "k8s_phase": ["", "Succeeded"],
+        "created_at": [START.replace(microsecond=123456), datetime.fromisoformat("2026-01-01T02:00:00+02:00")],
+        "workload_requested": [replace(a_request(), gpu_request_type=found) for found in (None, *GpuRequestType)],
+        "allocated": [Resources(gpu_micros=1), Resources(memory_bytes=1), Resources(gpu_memory_bytes=2**50)],
+        **{name: [value] for name, value in FULL.items()},
+    }
+    bare = a_workload(**BARE)
+    records += [
+        replace(bare, **{name: value}, name=(label := f"{name}-{place}"), uid=uid_of(label))
+        for name, alternatives in values.items()
+        for place, value in enumerate(alternatives)
+    ]
+    optional = {field.name for field in fields(WorkloadRecord) if "None" in str(field.type)}
+    assert optional - values.keys() - BARE.keys() == {"running_since"}, "a new optional field wants its case here"
+    return records
+
+
+@pytest.fixture(scope="module")
+def address(shared_database: DatabaseSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A running API on a database with every record, live and deleted."""
+    live = every_record()
+    dead = [replace(record, name=f"old-{record.name}", uid=uid_of(f"old-{record.name}")) for record in live]
+    gone = tuple(
+        Gone(uid=record.uid, observed_version=99, at=START + timedelta(days=1), seen=seen)
+        for record, seen in zip(dead, (DeletionSeen.EXACT, DeletionSeen.LATE) * len(dead), strict=False)
+    )
+    asyncio.run(_write(shared_database, Batch(workloads=(*live, *dead)), Batch(gone_workloads=gone)))
+    with ApiProcess(tmp_path_factory.mktemp("api"), shared_database) as api:
+        yield api.address
+
+
+async def _write(database: DatabaseSettings, *batches: Batch) -> None:
+    engine = create_engine(database, application_name="test")
+    try:
+        for batch in batches:
+            async with engine.begin() as connection:
+                await write_batch(connection, CLUSTER, batch, observed_at=START)
+                await touch_cluster(connection, cluster_id=CLUSTER, name="test", watches_observed_at=START)
+    finally:
+        await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def python_with() -> Callable[[str], Path]:
+    """The Python of an environment with one version of the client; made once into the user's cache."""
+    return _python_with
+
+
+def _python_with(version: str) -> Path:
+    lock = REQUIREMENTS / f"runapy-{version}.txt"
+    content = hashlib.sha256(lock.read_bytes() + f"{sys.version}{sys.base_prefix}".encode()).hexdigest()[:16]
+    folder = platformdirs.user_cache_path("rollcall") / "runapy" / f"{version}-{content}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    python, stamp = folder / "bin" / "python", folder / "installed"
+    # An environment cannot be moved, so what makes it whole is the stamp, and only one process makes it.
+    with (folder.parent / f"{folder.name}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not stamp.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            venv.create(folder, with_pip=True)
+            pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+            done = subprocess.run([*pip, "-r", lock], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            stamp.touch()
+    return python
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def sessions(
+    request: pytest.FixtureRequest, address: str, python_with: Callable[[str], Path]
+) -> tuple[str, dict[str, Any]]:
+    """What a session of each kind of the client saw; its import alone takes seconds, so one process holds them all."""
+    done = subprocess.run(
+        [python_with(request.param), "-I", SESSION, address, uid_of("nobody")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+        env={key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY")},
+    )
+    assert done.returncode == 0, done.stderr
+    return request.param, json.loads(done.stdout)
+
+
+@pytest.fixture(params=["sync", "threaded", "async"])
+def session(request: pytest.FixtureRequest, sessions: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """The version and what a session of it saw."""
+    version, by_kind = sessions
+    return version, by_kind[request.param]
+
+
+def test_the_client_is_of_the_pinned_version(session: tuple[str, dict[str, Any]]) -> None:
+    version, seen = session
+    assert seen["version"] == version
+
+
+def test_it_lists_everything_page_by_page(session: tuple[str, dict[str, Any]]) -> None:
+    _, seen = session
+    names = [record.name for record in every_record()]
+    assert sorted(found["name"] for found in seen["live"]) == sorted(names)
+    assert sorted(found["name"] for found in seen["deleted"]) == sorted(f"old-{name}" for name in names)
+    assert seen["sorted"] == sorted(names, reverse=True)
+    assert {found["phase"] for found in seen["live"]} == set(Phase)
+
+
+def test_it_counts_what_it_lists(session: tuple[str, dict[str, Any]]) -> None:
+    _, seen = session
+    assert seen["count"] == seen["count_undeleted"] == len(seen["live"]) == len(every_record())
+    assert seen["count_deleted"] == len(seen["deleted"])
+
+
+def test_it_gets_each_one_as_it_was_listed(session: tuple[str, dict[str, Any]]) -> None:
+    _, seen = session
+    assert [_timeless(one) for one in seen["got"]] == [_timeless(one) for one in seen["live"] + seen["deleted"]]
+
+
+def _timeless(record: dict[str, Any]) -> dict[str, Any]:
+    """Without the totals that grow while a workload lives."""
+    return {key: value for key, value in record.items() if not key.startswith("total")}
+
+
+def test_its_models_take_every_record(session: tuple[str, dict[str, Any]]) -> None:
+    version, seen = session
+    wanted = {"1.218.0": {"Workload"}, "1.224.0": {"Workload", "WorkloadDetailed"}}[version]
+    assert len(seen["models"]) == 2 * len(every_record())
+    refused = [verdict for verdict in seen["models"] if set(verdict.values()) != {verdict["id"], "accepted"}]
+    assert refused == []
+    assert {key for verdict in seen["models"] for key in verdict} == {"id", *wanted}
+
+
+@pytest.mark.parametrize(
+    ("asked", "raised", "code", "words"),
+    [
+        ("limit", "BadRequestException", 400, "limit"),
+        ("filter_by", "BadRequestException", 400, "filterBy"),
+        ("unknown_id", "NotFoundException", 404, "no workload"),
+        ("malformed_id", "NotFoundException", 404, "no workload"),
+    ],
+)
+def test_its_errors_are_typed_and_worded(
+    session: tuple[str, dict[str, Any]], asked: str, raised: str, code: int, words: str
+) -> None:
+    _, seen = session
+    fault = seen["faults"][asked]
+    assert (fault["raised"], fault["code"]) == (raised, code)
+    assert words in fault["message"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_locks_pin_hashes_and_name_no_registry(version: str) -> None:
+    text = (REQUIREMENTS / f"runapy-{version}.txt").read_text()
+    assert f"runapy=={version} " in text
+    assert text.count("--hash=sha256:") >= text.count("==") > 1
+    assert "://" not in text
