@@ -1,6 +1,7 @@
 """The application, put together from its parts. Nothing happens at import."""
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from rollcall.settings import Settings
 from rollcall_api import health, routes, tokens
@@ -16,7 +17,16 @@ Every answer carries `X-Rollcall-Observed-At`, the instant of the oldest watch b
 
 def create_app(settings: Settings, records: Records, rights: Rights) -> FastAPI:
     """The API over the store's records, as far as rights let a caller see them."""
-    app = FastAPI(title="Rollcall", version="v1", description=DESCRIPTION, redoc_url=None)
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="Rollcall",
+        version="v1",
+        description=DESCRIPTION,
+        # A redirect would repeat whatever Host was sent; a path is right or it is not there.
+        redirect_slashes=False,
+        # The page would have an outside service validate the document.
+        swagger_ui_parameters={"validatorUrl": None},
+    )
     app.state.records = records
     app.state.rights = rights
     app.state.stale_after_seconds = settings.api.stale_after_seconds

@@ -14,9 +14,13 @@ from rollcall.errors import SettingsError
 from rollcall.settings import ApiSettings, Settings
 from rollcall.store.engine import create_engine
 from rollcall_api.app import create_app
+from rollcall_api.protocol import Protocol
 from rollcall_api.records import Records
 from rollcall_api.reviews import ClusterReviewer
 from rollcall_api.rights import NobodyAsked, ReviewedRights, Rights
+
+MOST_HEAD_BYTES = 64 * 1024
+"""Longest request line and headers together: a query of the most that is read, and a token beside it."""
 
 DRAIN_SECONDS = 10
 """How long requests may take to end after SIGTERM."""
@@ -46,7 +50,14 @@ async def _serve(settings: Settings) -> None:
         app = create_app(settings, records, await _rights(settings, records, stack))
         # log_config=None: our own formatter stays in charge.
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS
+            app,
+            http=Protocol,
+            h11_max_incomplete_event_size=MOST_HEAD_BYTES,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         await uvicorn.Server(config).serve(sockets=[listener])
 
@@ -66,7 +77,7 @@ def listen(api: ApiSettings) -> socket.socket:
         SettingsError: the address cannot be had; the sentence names the setting.
     """
     family = socket.AF_INET6 if ":" in api.host else socket.AF_INET
-    # With the protocol named asyncio turns Nagle's algorithm off; without, each answer on a kept connection waits 40 ms.
+    # With the protocol named, asyncio turns Nagle's algorithm off; else each answer on a kept connection waits 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,10 +1,11 @@
 """The Workloads endpoints: parse, authorise, one statement, render."""
 
+import re
 from typing import Any
-from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Security
 from fastapi.responses import Response
+from fastapi.security import HTTPBearer
 
 from rollcall.store.pages import Scope
 from rollcall_api.answers import OBSERVED_AT, freshness_header, json_response
@@ -14,13 +15,31 @@ from rollcall_api.records import Answer, Records
 from rollcall_api.refusals import not_found
 from rollcall_api.rights import Rights
 
-router = APIRouter(prefix="/api/v1", tags=["Workloads"])
+_BEARER = HTTPBearer(
+    scheme_name="bearer",
+    auto_error=False,
+    description="A bearer token of the Kubernetes cluster, where the API asks who is calling.",
+)
+"""For the OpenAPI document only: who is asking is found out by :mod:`rollcall_api.rights`."""
+
+router = APIRouter(prefix="/api/v1", tags=["Workloads"], dependencies=[Security(_BEARER)])
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 _OBSERVED = {
     OBSERVED_AT: {
         "description": "The instant of the oldest watch behind this answer.",
         "schema": {"type": "string", "format": "date-time"},
     }
+}
+
+
+_WORKLOAD_ID = {
+    "name": "workloadId",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+    "description": "The workload's id.",
 }
 
 
@@ -66,20 +85,21 @@ async def count_workloads(request: Request) -> Response:
 
 
 @router.get(
-    "/workloads/{workload_id}",
+    "/workloads/{workloadId}",  # noqa: FAST003 - read from the path below
     operation_id="get_workload",
     summary="One workload",
     response_model=Workload,
     responses=_responses(401, 403, 404, 503),
+    openapi_extra={"parameters": [_WORKLOAD_ID]},
 )
-async def get_workload(request: Request, workload_id: str) -> Response:
+async def get_workload(request: Request) -> Response:
     """One workload by its id, deleted ones too while they are kept."""
     scope = await _scope(request)
-    try:
-        uid = str(UUID(workload_id))
-    except ValueError:
-        raise not_found() from None
-    answer = await _records(request).one(uid, scope)
+    # The framework's own reading takes any 128 bits in any digits for a UUID, and promises a 422.
+    workload_id: str = request.path_params["workloadId"]
+    if not _ID.fullmatch(workload_id):
+        raise not_found()
+    answer = await _records(request).one(workload_id.lower(), scope)
     if answer is None:
         raise not_found()
     return _answered(answer)

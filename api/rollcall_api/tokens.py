@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
+from starlette.requests import ClientDisconnect
 
 from rollcall_api.models import Error, Model
 from rollcall_api.refusals import RefusalError
@@ -21,6 +22,17 @@ LIFETIME_SECONDS = 3600
 _MOST_BODY = 64 * 1024
 
 router = APIRouter(prefix="/api/v1", tags=["Tokens"])
+
+
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "properties": {"grantType": {"type": "string", "examples": ["app_token"]}}}
+        }
+    },
+}
+"""Read by hand: clients spell the keys in several ways."""
 
 
 class Token(Model):
@@ -35,13 +47,13 @@ class Token(Model):
     operation_id="create_token",
     summary="A bearer token",
     responses={400: {"model": Error, "description": "No token for these credentials."}},
+    openapi_extra={"requestBody": _BODY},
 )
 async def create_token(request: Request) -> Token:
     """A token for a client that insists on one."""
-    body = await request.body()
     try:
-        given = json.loads(body) if len(body) <= _MOST_BODY else None
-    except ValueError:
+        given = json.loads(await _body_of(request))
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
         raise RefusalError(HTTPStatus.BAD_REQUEST, "The body must be a JSON object with grantType.")
@@ -52,6 +64,19 @@ async def create_token(request: Request) -> Token:
             " (kubectl create token SERVICEACCOUNT).",
         )
     return Token(accessToken=unsigned_token(int(time.time())), expiresIn=LIFETIME_SECONDS)
+
+
+async def _body_of(request: Request) -> bytes:
+    """The body, read no further than anyone would send."""
+    body = b""
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > _MOST_BODY:
+                raise RefusalError(HTTPStatus.BAD_REQUEST, f"The body is longer than {_MOST_BODY} bytes.")
+    except ClientDisconnect:
+        raise RefusalError(HTTPStatus.BAD_REQUEST, "The body ended early.") from None
+    return body
 
 
 def unsigned_token(issued_at: int) -> str:

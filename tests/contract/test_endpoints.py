@@ -13,6 +13,7 @@ from rollcall.domain.records import Phase, Resources
 from rollcall.store.pages import SortKey
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall_api.models import Count, Error, Workload, WorkloadList
+from rollcall_api.records import Records
 
 pytestmark = pytest.mark.anyio
 
@@ -187,6 +188,18 @@ async def test_a_database_that_is_away_is_a_503(client: httpx.AsyncClient, engin
     assert "Retry-After" in answer.headers
 
 
+async def test_a_fault_of_ours_is_a_500_that_gives_nothing_away(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def page(*_: object) -> None:
+        raise RuntimeError("postgresql://rollcall:hunter2@db")
+
+    monkeypatch.setattr(Records, "page", page)
+    answer = await client.get("/api/v1/workloads")
+    assert (answer.status_code, Error.model_validate(answer.json()).code) == (500, 500)
+    assert "hunter2" not in answer.text
+
+
 async def test_readiness_tells_why_not(client: httpx.AsyncClient, write) -> None:
     assert (await client.get("/livez")).status_code == 200
     answer = await client.get("/readyz")
@@ -198,7 +211,7 @@ async def test_readiness_tells_why_not(client: httpx.AsyncClient, write) -> None
 async def test_metrics_count_by_route_not_by_id(client: httpx.AsyncClient) -> None:
     await client.get(f"/api/v1/workloads/{uid_of('a')}")
     text = (await client.get("/metrics")).text
-    assert 'rollcall_api_requests_total{route="/api/v1/workloads/{workload_id}",status="404"} 1.0' in text
+    assert 'rollcall_api_requests_total{route="/api/v1/workloads/{workloadId}",status="404"} 1.0' in text
     assert uid_of("a") not in text
 
 
