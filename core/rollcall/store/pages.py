@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Table,
+    and_,
     case,
     cast,
     func,
@@ -105,16 +106,27 @@ async def workload_page(connection: AsyncConnection, query: PageQuery) -> Page:
 def page_statement(query: PageQuery) -> Select[Any]:
     """The statement behind a page; one row more than the limit tells whether more follow."""
     table = tables.deleted_workloads if query.deleted else tables.workloads
-    keys = _order(query, table)
-    page = (
-        select(*_columns(table), func.row_number().over(order_by=keys).label("place"))
+    key = _sort_column(query.sort, table)
+    identity = list(table.primary_key.columns)
+    # First the place of each row, from as little of it as will do, then the rows of the page alone: sorting or
+    # skipping whole rows is most of what a deep or an unindexed page would cost. The page is sorted once more on its
+    # way out, so its key goes along. (Numbering the rows would make PostgreSQL sort all of them: under a window it
+    # does not stop at the limit.)
+    places = (
+        select(*identity, *([] if key is None else [key.label("sort_key")]))
         .where(_visible(table, query.scope), *query.where)
-        .order_by(*keys)
+        .order_by(*_order(query, key, table.c.uid))
         .offset(query.offset)
         .limit(query.limit + 1)
+        .subquery("places")
+    )
+    sort_key = places.c.get("sort_key")
+    page = (
+        select(*_columns(table), *([] if sort_key is None else [sort_key]))
+        .join(places, and_(*(column == places.c[column.name] for column in identity)))
         .subquery("page")
     )
-    return _with_freshness(page).order_by(page.c.place)
+    return _with_freshness(page).order_by(*_order(query, page.c.get("sort_key"), page.c.uid))
 
 
 async def workload_by_id(
@@ -168,6 +180,9 @@ def _with_freshness(rows: Any) -> Select[Any]:
 def _visible(table: Table, scope: Scope) -> ColumnElement[bool]:
     if scope.namespaces is None:
         return true()
+    if len(scope.namespaces) == 1:
+        # An equality, and not a list of one: only then does the index by namespace yield the rows in order.
+        return table.c.namespace == next(iter(scope.namespaces))
     return table.c.namespace == func.any(sorted(scope.namespaces))
 
 
@@ -196,16 +211,15 @@ def _seconds(table: Table, phase: str, total: str) -> ColumnElement[int]:
     return cast(func.floor(func.extract("epoch", spent)), BigInteger)
 
 
-def _order(query: PageQuery, table: Table) -> list[ColumnElement[Any]]:
+def _order(query: PageQuery, key: ColumnElement[Any] | None, uid: ColumnElement[Any]) -> list[ColumnElement[Any]]:
     """The sort key, nulls last in both directions, then the uid, so that the order is total."""
-    key = _sort_column(query.sort, table)
-    uid = table.c.uid
+    last = uid.desc() if query.descending else uid.asc()
     if key is None:
-        return [uid.desc() if query.descending else uid.asc()]
+        return [last]
     ordered = key.desc() if query.descending else key.asc()
     nullable = getattr(key, "nullable", True)
     # Where no null can be, saying where nulls go would only keep the index from being read backwards.
-    return [ordered.nulls_last() if nullable else ordered, uid.desc() if query.descending else uid.asc()]
+    return [ordered.nulls_last() if nullable else ordered, last]
 
 
 def _sort_column(sort: SortKey, table: Table) -> ColumnElement[Any] | None:
