@@ -11,10 +11,17 @@ Quantity = Annotated[str, Field(pattern=r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0
 Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
+def _as_documented(schema: dict[str, Any]) -> None:
+    """What a reader may count on: more keys may come with a release, and a key that is left out has no default."""
+    schema.pop("additionalProperties", None)
+    for described in schema.get("properties", {}).values():
+        described.pop("default", None)
+
+
 class Model(BaseModel):
     """The root: unknown keys are a fault of ours."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_as_documented)
 
 
 class Error(Model):

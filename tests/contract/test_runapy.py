@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -259,3 +260,22 @@ def test_the_locks_pin_hashes_and_name_no_registry(version: str) -> None:
     assert f"runapy=={version} " in text
     assert text.count("--hash=sha256:") >= text.count("==") > 1
     assert "://" not in text
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_example_of_the_reference_page_runs(address: str, python_with: Callable[[str], Path], version: str) -> None:
+    page = (REQUIREMENTS.parent / "docs" / "reference" / "api.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert "http://127.0.0.1:8080" in example
+    done = subprocess.run(
+        [python_with(version), "-I", "-c", example.replace("http://127.0.0.1:8080", address)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    first, *lines = done.stdout.splitlines()
+    assert first == f"{len(every_record())} workloads"
+    assert len(lines) == len(every_record())
+    assert "full-Running Running 1.333333" in lines
