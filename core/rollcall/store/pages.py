@@ -133,16 +133,20 @@ async def workload_by_id(
     connection: AsyncConnection, uid: str, scope: Scope
 ) -> tuple[StoredWorkload | None, datetime | None]:
     """The workload with that uid, live or deleted, and the view's freshness; one statement."""
+    row = (await connection.execute(workload_statement(uid, scope))).mappings().first()
+    if row is None:
+        return None, None
+    return (None if row["uid"] is None else workload_of(row)), row["observed_at"]
+
+
+def workload_statement(uid: str, scope: Scope) -> Select[Any]:
+    """The statement behind one workload; where it is live and deleted, the live one is it."""
     live, deleted = (
         select(*_columns(table)).where(table.c.uid == uid, _visible(table, scope))
         for table in (tables.workloads, tables.deleted_workloads)
     )
     found = union_all(live, deleted).subquery("found")
-    statement = _with_freshness(found).order_by(found.c.deleted_at.desc().nulls_first()).limit(1)
-    row = (await connection.execute(statement)).mappings().first()
-    if row is None:
-        return None, None
-    return (None if row["uid"] is None else workload_of(row)), row["observed_at"]
+    return _with_freshness(found).order_by(found.c.deleted_at.desc().nulls_first()).limit(1)
 
 
 async def workload_count(

@@ -1,0 +1,186 @@
+"""The hot pages keep to their indexes: PostgreSQL is asked how it reads thousands of rows, and how many it touched."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from support.workload_builders import START, a_workload, uid_of
+
+from rollcall.domain.records import Phase, WorkloadRecord
+from rollcall.settings import DatabaseSettings
+from rollcall.store.engine import create_engine
+from rollcall.store.pages import EVERYTHING, PageQuery, Scope, SortKey, page_statement, workload_statement
+from rollcall.store.records import Batch, DeletionSeen, Gone
+from rollcall.store.retention import make_partitions
+from rollcall.store.writes import write_batch
+
+pytestmark = pytest.mark.anyio
+
+ROWS = 4000
+MONTHS = 3
+PHASES = tuple(Phase)
+
+
+def numbered(number: int, name: str) -> WorkloadRecord:
+    """Nine of ten in one big namespace, the others in many small ones."""
+    return a_workload(
+        f"{name}-{number}",
+        namespace="big" if number % 10 else f"small-{number % 200}",
+        created_at=START + timedelta(minutes=number % 3000),
+        phase=PHASES[number % len(PHASES)],
+    )
+
+
+@pytest.fixture(scope="module")
+async def filled(shared_database: DatabaseSettings) -> AsyncIterator[AsyncEngine]:
+    """A few thousand live rows, as many deleted in each of three months, and PostgreSQL knows their statistics."""
+    engine = create_engine(shared_database, application_name="test")
+    async with engine.begin() as connection:
+        await make_partitions(connection, now=START)
+        for month in range(MONTHS + 1):
+            records = tuple(numbered(number, f"m{month}") for number in range(ROWS))
+            at = START + timedelta(days=31 * (month - 1))
+            gone = tuple(
+                Gone(
+                    uid=record.uid,
+                    observed_version=99,
+                    at=at + timedelta(minutes=place),
+                    seen=DeletionSeen.EXACT,
+                )
+                for place, record in enumerate(records)
+            )
+            batch = Batch(workloads=records, gone_workloads=gone if month else ())
+            await write_batch(connection, "c1", batch, observed_at=START)
+    async with engine.connect() as connection:
+        plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await plain.execute(text("VACUUM ANALYZE"))
+    yield engine
+    await engine.dispose()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How PostgreSQL answered a statement."""
+
+    nodes: tuple[dict[str, Any], ...]
+
+    @property
+    def indexes(self) -> set[str]:
+        """The indexes read."""
+        return {node["Index Name"] for node in self.nodes if "Index Name" in node}
+
+    @property
+    def read_whole(self) -> set[str]:
+        """The tables of workloads read without an index, empty ones left out: there it is the best way."""
+        return {
+            node["Relation Name"]
+            for node in self.nodes
+            if node["Node Type"] == "Seq Scan" and "workloads" in node["Relation Name"] and touched(node)
+        }
+
+    @property
+    def touched(self) -> int:
+        """The rows of workloads that were read at all, thrown away or not."""
+        return sum(touched(node) for node in self.nodes if "workloads" in node.get("Relation Name", ""))
+
+    @property
+    def sorted_rows(self) -> int:
+        """The most rows that any one sort was given."""
+        sorts = (node for node in self.nodes if node["Node Type"] in ("Sort", "Incremental Sort"))
+        return max(int(child["Actual Rows"] * child["Actual Loops"]) for node in sorts for child in node["Plans"])
+
+
+def touched(node: dict[str, Any]) -> int:
+    return int((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+
+
+def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes_of(child)
+
+
+async def plan_of(engine: AsyncEngine, statement: Select[Any]) -> Plan:
+    compiled = statement.compile(dialect=engine.dialect)
+    async with engine.connect() as connection:
+        asked = "EXPLAIN (ANALYZE, FORMAT JSON) " + compiled.string
+        found = (await connection.exec_driver_sql(asked, compiled.params)).scalar_one()
+    return Plan(nodes=tuple(nodes_of(found[0]["Plan"])))
+
+
+PAGE = 51
+"""The rows of a page of 50: one more tells whether more follow."""
+
+HOT: dict[str, tuple[PageQuery, str]] = {
+    "the default": (PageQuery(), "workloads_created_at_uid_idx"),
+    "the newest": (PageQuery(descending=True), "workloads_created_at_uid_idx"),
+    "by name": (PageQuery(sort=SortKey.NAME), "workloads_name_uid_idx"),
+    "by name, backwards": (PageQuery(sort=SortKey.NAME, descending=True), "workloads_name_uid_idx"),
+    "by phase": (PageQuery(sort=SortKey.PHASE), "workloads_phase_order_uid_idx"),
+    "by phase, backwards": (PageQuery(sort=SortKey.PHASE, descending=True), "workloads_phase_order_uid_idx"),
+    "by what no workload has": (PageQuery(sort=SortKey.IDLE_GPUS), "workloads_uid_idx"),
+    "a big namespace": (
+        PageQuery(scope=Scope(namespaces=frozenset({"big"}))),
+        "workloads_namespace_created_at_uid_idx",
+    ),
+    "a small namespace, the newest": (
+        PageQuery(scope=Scope(namespaces=frozenset({"small-10"})), descending=True),
+        "workloads_namespace_created_at_uid_idx",
+    ),
+    "deleted": (PageQuery(deleted=True), "_created_at_uid_idx"),
+    "deleted, the newest": (PageQuery(deleted=True, descending=True), "_created_at_uid_idx"),
+    "by the deletion": (PageQuery(deleted=True, sort=SortKey.DELETED_AT), "_deleted_at_uid_idx"),
+    "the latest deletion": (
+        PageQuery(deleted=True, sort=SortKey.DELETED_AT, descending=True),
+        "_deleted_at_uid_idx",
+    ),
+    "deleted in a big namespace": (
+        PageQuery(deleted=True, scope=Scope(namespaces=frozenset({"big"}))),
+        "_namespace_created_at_uid_idx",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOT)
+async def test_a_hot_page_reads_its_index_and_little_more_than_itself(filled: AsyncEngine, name: str) -> None:
+    query, index = HOT[name]
+    plan = await plan_of(filled, page_statement(query))
+    assert plan.read_whole == set()
+    assert any(found.endswith(index) for found in plan.indexes), plan.indexes
+    # Its place and itself, and for each partition the row that lost the merge.
+    assert plan.touched <= 2 * PAGE + MONTHS + 1
+    assert plan.sorted_rows <= PAGE
+
+
+@pytest.mark.parametrize("query", [PageQuery(offset=1000), PageQuery(offset=1000, deleted=True)])
+async def test_a_deep_page_passes_over_the_index_alone(filled: AsyncEngine, query: PageQuery) -> None:
+    plan = await plan_of(filled, page_statement(query))
+    assert plan.read_whole == set()
+    assert plan.touched <= 1000 + 2 * PAGE + MONTHS + 1
+    assert plan.sorted_rows <= PAGE
+
+
+async def test_a_few_small_namespaces_cost_their_own_rows(filled: AsyncEngine) -> None:
+    namespaces = frozenset({"small-10", "small-30", "small-50"})
+    plan = await plan_of(filled, page_statement(PageQuery(scope=Scope(namespaces=namespaces))))
+    assert plan.read_whole == set()
+    assert plan.sorted_rows <= 3 * ROWS // 200
+
+
+async def test_a_sort_without_an_index_keeps_only_the_page(filled: AsyncEngine) -> None:
+    """The checks above can fail: this one reads the table, but sorts and carries no more than it must."""
+    plan = await plan_of(filled, page_statement(PageQuery(sort=SortKey.SUBMITTED_BY)))
+    assert plan.read_whole == {"workloads"}
+    sorts = [node for node in plan.nodes if node["Node Type"] == "Sort"]
+    assert "top-N heapsort" in {node["Sort Method"] for node in sorts}
+
+
+@pytest.mark.parametrize("name", ["m0-1", "m2-1", "no such"])
+async def test_one_workload_is_found_by_index_on_both_sides(filled: AsyncEngine, name: str) -> None:
+    plan = await plan_of(filled, workload_statement(uid_of(name), EVERYTHING))
+    assert plan.read_whole == set()
+    assert plan.touched <= 1
