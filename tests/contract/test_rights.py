@@ -4,6 +4,7 @@ The API server here is small and obeys the test; the suite of the real cluster a
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,26 @@ async def test_a_token_that_the_cluster_does_not_know_is_a_401(client_of: Client
     answer = await client_of("forged").get(path)
     assert (answer.status_code, Error.model_validate(answer.json()).code) == (401, 401)
     assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"authenticated": False, "user": {"username": "ada"}},
+        {"authenticated": "true", "user": {"username": "ada"}},
+        {"user": {"username": "ada"}},
+        {"authenticated": True},
+        {"authenticated": True, "user": {"username": ""}},
+        {"authenticated": True, "user": None},
+    ],
+    ids=str,
+)
+async def test_only_a_plain_yes_with_a_name_is_a_yes(
+    client_of: Clients, api_server: ReviewingServer, status: dict[str, Any]
+) -> None:
+    api_server.let_in(TOKEN, "ada", CLUSTER_WIDE)
+    api_server.fault = web.Response(status=201, text=json.dumps({"status": status}))
+    assert (await client_of().get(PATHS[0])).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/api/v1/workloads?limit=0", "/api/v1/workloads/count?deleted=x"])

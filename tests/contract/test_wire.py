@@ -353,6 +353,16 @@ def test_a_request_in_the_middle_of_which_the_client_leaves_is_no_fault_of_ours(
     # What the process logs of it is looked at when it is stopped.
 
 
+def test_a_long_query_may_come_in_pieces(api: ApiProcess) -> None:
+    """However the network cuts it, what is short enough to be read is read."""
+    query = b"&".join(b"unknown=" + b"y" * 100 for _ in range(280))
+    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as connection:
+        connection.sendall(b"GET /api/v1/workloads/count?" + query[:-100])
+        assert send(api, "GET /livez").status == 200  # by then the first piece has been read
+        connection.sendall(query[-100:] + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
 def test_an_upgrade_is_answered_as_if_it_had_not_been_asked_for(api: ApiProcess) -> None:
     reply = exchange(
         api,
