@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,21 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from psycopg import sql
+from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine as create_plain_engine
 from sqlalchemy import text
+from support.workload_builders import START, a_workload
 
+from rollcall.domain.records import Phase
 from rollcall.errors import SchemaNotHead, StoreUnavailable
 from rollcall.settings import DatabaseSettings
 from rollcall.store import schema
 from rollcall.store.engine import create_engine, database_url
+from rollcall.store.records import Batch
+from rollcall.store.rows import workload_row
 from rollcall.store.schema import check_schema, head_revision, migrate
 from rollcall.store.tables import metadata
+from rollcall.store.writes import write_batch
 
 pytestmark = pytest.mark.anyio
 
@@ -119,8 +126,9 @@ def catalogue(database: DatabaseSettings) -> dict[str, list[tuple[Any, ...]]]:
         "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
         "partitioned": "SELECT partrelid::regclass::text, pg_get_partkeydef(partrelid) FROM pg_partitioned_table",
         "comments": """
-            SELECT c.relname, d.objsubid, d.description
+            SELECT c.relname, coalesce(a.attname, ''), d.description
             FROM pg_description d JOIN pg_class c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass
+            LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
             WHERE c.relnamespace = 'public'::regnamespace
         """,
     }
@@ -222,6 +230,49 @@ async def test_a_migration_does_not_queue_in_front_of_readers(
         reader.rollback()
     assert query(database, "SELECT to_regclass('made_up')") == [(None,)]
     assert migrate(hasty) == "next"
+
+
+async def test_closed_rows_of_the_first_schema_open_again(empty_database: DatabaseSettings) -> None:
+    """0002: what was closed before it has the version that guarded it, and takes in what comes after."""
+    migrate_to(empty_database, "0001")
+    row = workload_row(a_workload(phase=Phase.RUNNING, observed_version=20), observed_at=START) | {
+        "cluster_id": "c1",
+        "updated_at": START.isoformat(),
+        "phase_updated_at": START.isoformat(),
+        "k8s_phase_updated_at": START.isoformat(),
+        "last_phase": "Running",
+        "pending_time": "0",
+        "running_time": "60",
+        "deleted_at": (START + timedelta(seconds=60)).isoformat(),
+        "deletion_seen": "late",
+    }
+    with psycopg.connect(empty_database.dsn.get_secret_value()) as connection:
+        connection.execute(
+            "INSERT INTO deleted_workloads SELECT * FROM jsonb_populate_record(NULL::deleted_workloads, %s)",
+            [Jsonb(row)],
+        )
+        connection.execute("INSERT INTO tombstones VALUES ('c1', 'gone', now())")
+    migrate(empty_database)
+    assert query(empty_database, "SELECT seen, gone_version FROM tombstones") == [("exact", 0)]
+    assert query(empty_database, "SELECT gone_version, open_phase FROM deleted_workloads") == [(20, "Running")]
+    engine = create_engine(empty_database, application_name="test")
+    async with engine.begin() as connection:
+        batch = Batch(workloads=(a_workload(phase=Phase.RUNNING, observed_version=21),))
+        await write_batch(connection, "c1", batch, observed_at=START + timedelta(seconds=90))
+    await engine.dispose()
+    assert query(empty_database, "SELECT extract(epoch FROM running_time)::int FROM workloads") == [(0,)]
+    assert query(empty_database, "SELECT * FROM deleted_workloads") == []
+
+
+def migrate_to(database: DatabaseSettings, revision: str) -> None:
+    engine = create_plain_engine(database_url(database))
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parents[1] / "migrations"))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+    engine.dispose()
 
 
 async def test_every_connection_is_bounded_and_in_utc(database: DatabaseSettings) -> None:

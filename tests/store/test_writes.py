@@ -111,9 +111,46 @@ async def test_written_and_gone_in_one_batch_is_recorded(engine: AsyncEngine) ->
 
 async def test_an_exact_deletion_is_final(engine: AsyncEngine) -> None:
     await write(engine, Batch(workloads=(a_workload(),), gone_workloads=(gone(version=20),)))
-    result = await write(engine, Batch(workloads=(a_workload(observed_version=500),)))
-    assert result.workloads_refused == 1
-    assert (await stored(engine)).deleted_at is not None
+    result = await write(engine, Batch(workloads=(a_workload(observed_version=500),)), after=90)
+    assert result.workloads_closed == 0
+    found = await stored(engine)
+    assert (found.deleted_at, found.deletion_seen) == (START + timedelta(seconds=60), DeletionSeen.EXACT)
+
+
+async def test_an_end_that_comes_after_the_deletion_is_not_lost(engine: AsyncEngine) -> None:
+    """Its writer was slow and another one's sweep closed the row: the row tells the end all the same."""
+    running = a_workload(phase=Phase.RUNNING, observed_version=10)
+    await write(engine, Batch(workloads=(running,), gone_workloads=(gone(version=20, seen=DeletionSeen.LATE),)))
+    failed = a_workload(phase=Phase.FAILED, phase_message="exit code 1", observed_version=15, running_pods=1)
+    result = await write(engine, Batch(workloads=(failed,)), after=90)
+    assert (result.workloads_written, result.workloads_closed) == (1, 0)
+    found = await stored(engine)
+    assert (found.record.phase, found.record.phase_message) == (Phase.FAILED, "exit code 1")
+    assert (found.deleted_at, found.deletion_seen) == (START + timedelta(seconds=60), DeletionSeen.LATE)
+    assert (found.running_seconds, found.phase_updated_at) == (60, START + timedelta(seconds=60))
+    assert (found.record.running_pods, found.record.allocated) == (0, Resources())
+
+
+async def test_a_deletion_that_comes_first_waits_for_its_record(engine: AsyncEngine) -> None:
+    await write(engine, Batch(gone_workloads=(gone(version=20),), gone_pods=(gone("train-0"),)))
+    await write(engine, Batch(workloads=(a_workload(phase=Phase.FAILED),), pods=(a_pod(),)), after=90)
+    found = await stored(engine)
+    assert (found.record.phase, found.deletion_seen) == (Phase.FAILED, DeletionSeen.EXACT)
+    assert found.deleted_at == START + timedelta(seconds=60)
+    async with engine.connect() as connection:
+        rows = await connection.execute(text("SELECT ended_at, deleted_at FROM deleted_pods"))
+        assert [tuple(row) for row in rows] == [(START + timedelta(seconds=60),) * 2]
+        assert (await connection.execute(text("SELECT count(*) FROM tombstones"))).scalar_one() == 0
+
+
+async def test_a_deletion_noticed_late_and_then_as_an_event_has_the_events_instant(engine: AsyncEngine) -> None:
+    late = gone(version=20, after=300, seen=DeletionSeen.LATE)
+    running = a_workload(phase=Phase.RUNNING, running_since=START)
+    await write(engine, Batch(workloads=(running,), gone_workloads=(late,)), after=0)
+    await write(engine, Batch(gone_workloads=(gone(version=15),)), after=310)
+    found = await stored(engine)
+    assert (found.deleted_at, found.deletion_seen) == (START + timedelta(seconds=60), DeletionSeen.EXACT)
+    assert found.running_seconds == 60
 
 
 @pytest.mark.parametrize(("version", "reopened"), [(19, False), (20, False), (21, True)])

@@ -190,8 +190,14 @@ def _visible(table: Table, scope: Scope) -> ColumnElement[bool]:
     return table.c.namespace == func.any(sorted(scope.namespaces))
 
 
+_FOR_WRITING = frozenset(
+    {"pending_time", "running_time", "last_phase", "last_phase_message", "last_version", "open_phase", "gone_version"}
+)
+"""Columns that the writing statements compute with; what a reader wants of them is in others."""
+
+
 def _columns(table: Table) -> list[ColumnElement[Any]]:
-    kept = [column for column in table.columns if column.name not in {"pending_time", "running_time"}]
+    kept = [column for column in table.columns if column.name not in _FOR_WRITING]
     deletion: list[ColumnElement[Any]] = []
     if "deleted_at" not in table.columns:
         deletion = [

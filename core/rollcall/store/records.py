@@ -42,7 +42,7 @@ class WriteResult:
 
     workloads_written: int
     workloads_refused: int
-    """Older than what was there, or of an object known to be gone."""
+    """Older than what was there."""
     pods_written: int
     workloads_closed: int
     pods_closed: int
