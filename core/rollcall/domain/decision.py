@@ -56,6 +56,7 @@ def decide(
         now=now,
         created_at=(signals.follow.meta if signals.follow is not None else subject.meta).created_at,
         deleting=subject.meta.deletion_at is not None,
+        blank=subject.obj is not None and not subject.obj.status,
         finalizers=subject.meta.finalizers,
         recovers=recovers,
         running_since=running_since,

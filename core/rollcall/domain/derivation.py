@@ -64,7 +64,7 @@ def derive(
     outcome = decided.outcome
     created_at = meta.created_at or _oldest(pods) or now
     rows = _rows(view, judged, workload_uid=meta.uid, created_at=created_at, now=now, remembered_pods=remembered_pods)
-    problems = _problems(subject, pods, signals)
+    problems = _problems(subject, asked, pods, signals)
     # A kept message already has them.
     message = messages.join(outcome.message, *(p for p in problems if p not in (outcome.message or "")))
     class_name = priority.class_name(asked.priority_class_name, meta, pods, entry.default_priority_class)
@@ -152,8 +152,8 @@ def _oldest(pods: tuple[PodFacts, ...]) -> datetime | None:
     return min((pod.meta.created_at for pod in pods if pod.meta.created_at is not None), default=None)
 
 
-def _problems(subject: Subject, pods: tuple[PodFacts, ...], signals: Signals) -> tuple[str, ...]:
-    found = list(subject.meta.problems)
+def _problems(subject: Subject, asked: Asked, pods: tuple[PodFacts, ...], signals: Signals) -> tuple[str, ...]:
+    found = [*subject.meta.problems, *asked.problems]
     if not subject.is_pod:
         found.extend(f"pod {pod.meta.name}: {problem}" for pod in pods for problem in pod.meta.problems)
     if signals.unreadable is not None and pods and subject.obj is not None:

@@ -192,7 +192,9 @@ def _updating(situation: Situation) -> Outcome | None:
         return None
     why = signals.surplus
     if why is None and situation.latched:
-        why = signals.unobserved or signals.behind or _coming_up(situation)
+        # Without any status there is no word of a rollout: then the pods alone speak.
+        why = None if situation.context.blank else signals.unobserved
+        why = why or signals.behind or _coming_up(situation)
     if why is None:
         return None
     return Outcome(phase=Phase.UPDATING, rule="11", message=messages.join(why, situation.counts()))
@@ -260,7 +262,8 @@ def _running(situation: Situation) -> Outcome | None:
     if not situation.complete:
         return None
     signals = situation.signals
-    return Outcome(phase=Phase.RUNNING, rule="15", message=messages.join(signals.message, signals.idle))
+    blank = signals.unobserved if situation.context.blank else None
+    return Outcome(phase=Phase.RUNNING, rule="15", message=messages.join(signals.message, signals.idle, blank))
 
 
 def _unknown(situation: Situation) -> Outcome:

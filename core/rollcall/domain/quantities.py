@@ -61,6 +61,8 @@ def base_units(value: Any, *, scale: int = 1) -> int | None:
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
+    if isinstance(value, int) and abs(value) > MOST:
+        return None
     parsed = parse_quantity(value if isinstance(value, str) else repr(value))
     if parsed is None or parsed < 0:
         return None

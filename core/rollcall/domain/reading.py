@@ -6,6 +6,7 @@ for PostgreSQL and UTF-8 here, once.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ from rollcall.domain.node_pools import POOLS_ANNOTATION, pool_of_node, requested
 from rollcall.domain.ownership import MIRROR_ANNOTATION, split_api_version
 from rollcall.domain.projects import project_label_of
 from rollcall.domain.records import Condition
-from rollcall.domain.requests import pod_request, resources_of
+from rollcall.domain.requests import odd_quantities, pod_request, resources_of
 
 KEPT_ANNOTATIONS = frozenset(
     {
@@ -47,7 +48,11 @@ KEPT_ANNOTATIONS = frozenset(
 MOST_TEXT = 1024
 """Longest text kept of a field, in characters."""
 
-MOST_CONDITIONS = 100
+MOST_CONDITIONS = 1000
+"""How many conditions are looked at, the last ones; far more than any honest controller writes."""
+
+_MANY_CONDITIONS = 100
+
 MOST_CONTAINERS = 200
 MOST_LABELS = 200
 MOST_OWNERS = 50
@@ -126,8 +131,9 @@ def read_object(obj: Mapping[str, Any]) -> ObjectFacts | None:
         return None
     status = mapping_at(obj, "status")
     conditions = status.get("conditions")
-    if isinstance(conditions, list) and len(conditions) > MOST_CONDITIONS:
-        status = {**status, "conditions": conditions[:MOST_CONDITIONS]}
+    if isinstance(conditions, list) and len(conditions) > _MANY_CONDITIONS:
+        status = {**status, "conditions": conditions[-MOST_CONDITIONS:]}
+        meta = replace(meta, problems=(*meta.problems, f"it has {len(conditions)} conditions"))
     return ObjectFacts(meta=meta, spec=_plain(mapping_at(obj, "spec")), status=_plain(status))
 
 
@@ -137,6 +143,9 @@ def read_pod(obj: Mapping[str, Any], settings: DomainSettings | None = None) -> 
     if meta is None:
         return None
     pool_labels = (settings or DomainSettings()).node_pool_labels
+    odd = odd_quantities(obj)
+    if odd:
+        meta = replace(meta, problems=(*meta.problems, *(clean_text(problem) or "" for problem in odd)))
     spec, status = mapping_at(obj, "spec"), mapping_at(obj, "status")
     first = next(iter(elements_at(spec, "containers")), EMPTY)
     return PodFacts(
@@ -200,7 +209,7 @@ def read_conditions(status: Mapping[str, Any]) -> tuple[Condition, ...]:
             message=clean_text(condition.get("message")) or None,
             last_transition_at=read_instant(condition.get("lastTransitionTime")),
         )
-        for condition in elements_at(status, "conditions")[:MOST_CONDITIONS]
+        for condition in elements_at(status, "conditions")[-MOST_CONDITIONS:]
     )
 
 
@@ -307,12 +316,6 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item, depth + 1) for item in value]
     return clean_text(value, most=16 * MOST_TEXT) if isinstance(value, str) else value
-
-
-def _kept(key: str, inner: Any, depth: int) -> Any:
-    if key == "env" and isinstance(inner, list):
-        return [_without_value(variable) for variable in inner]
-    return _plain(inner, depth + 1)
 
 
 def _without_value(variable: Any) -> Any:

@@ -126,6 +126,34 @@ def resources_of(amounts: Mapping[str, Any]) -> Resources:
     return _resources(_amounts(amounts), {})
 
 
+def odd_quantities(obj: Mapping[str, Any]) -> tuple[str, ...]:
+    """What stands for a quantity in a pod or a PodTemplateSpec and is none, as sentences; it counts as nothing."""
+    spec = mapping_at(obj, "spec")
+    lists = [("spec.overhead", spec.get("overhead")), *_resource_lists("spec", spec)]
+    for path in ("initContainers", "containers"):
+        for container in elements_at(spec, path):
+            lists.extend(_resource_lists(f"container {text_at(container, 'name') or 'unnamed'}", container))
+    return tuple(
+        f"{name} {_shown(value)} in {where} is no quantity"
+        for where, amounts in lists
+        if isinstance(amounts, Mapping)
+        for name, value in amounts.items()
+        if base_units(value) is None
+    )[:_MOST_ODD]
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.40}" if isinstance(value, str) else f"of type {type(value).__name__}"
+
+
+_MOST_ODD = 5
+"""More of them in one pod say nothing new."""
+
+
+def _resource_lists(where: str, holder: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(f"resources.{which} of {where}", at(holder, f"resources.{which}")) for which in ("requests", "limits")]
+
+
 def _both(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else one + other
 

@@ -26,6 +26,8 @@ class Asked:
     command: str | None = None
     arguments: str | None = None
     priority_class_name: str | None = None
+    problems: tuple[str, ...] = ()
+    """What of it could not be read, as sentences."""
 
 
 def object_at(obj: ObjectFacts, path: str) -> Any:
@@ -68,6 +70,7 @@ def ask(entry: KindEntry, obj: ObjectFacts) -> Asked:
         command=_joined(leading, "command"),
         arguments=_joined(leading, "args"),
         priority_class_name=_priority_class_name(entry, obj),
+        problems=tuple(problem for role in roles for problem in requests.odd_quantities(role.template)),
     )
 
 

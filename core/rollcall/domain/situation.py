@@ -15,6 +15,8 @@ class Context:
     now: datetime
     created_at: datetime | None
     deleting: bool = False
+    blank: bool = False
+    """Whether the object has no status at all."""
     finalizers: tuple[str, ...] = ()
     recovers: bool = False
     """Whether the kind is a service, which takes back every failure."""
