@@ -63,11 +63,11 @@ def ignored_because(pod: PodFacts, settings: DomainSettings) -> str | None:
 
 def reference_meta(owner: OwnerReference, namespace: str | None) -> Meta:
     """What is known of an owner by its reference alone."""
-    group, version = split_api_version(owner.api_version)
+    group, _ = split_api_version(owner.api_version)
     return Meta(
         uid=owner.uid,
         api_group=group,
-        api_version=version,
+        api_version=owner.api_version,
         kind=owner.kind,
         namespace=namespace,
         name=owner.name,
