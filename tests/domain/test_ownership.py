@@ -216,4 +216,5 @@ def test_pods_that_are_never_a_workloads(given, ignored):
 )
 def test_group_and_version(api_version, split):
     assert split_api_version(api_version) == split
-    assert reference_meta(replace(owner("X"), api_version=api_version), None).key == KindKey(group=split[0], kind="X")
+    found = reference_meta(replace(owner("X"), api_version=api_version), None)
+    assert (found.key, found.api_version) == (KindKey(group=split[0], kind="X"), api_version)
