@@ -71,7 +71,6 @@ def test_names_are_exact(name, micros):
         ("nvidia.com/mig-9g.80gb", 1, 1_000_000),
         ("nvidia.com/mig-1g", 1, 0),
         ("nvidia.com/mig-1g.5gb-x", 1, 0),
-        ("nvidia.com/mig-1g.5gb\n", 1, 0),
         ("example.com/mig-1g.5gb", 1, 0),
     ],
 )

@@ -167,7 +167,7 @@ def read_pod(obj: Mapping[str, Any], settings: DomainSettings | None = None) -> 
         conditions=read_conditions(status),
         containers=_containers(spec, status),
         request=pod_request(obj),
-        requested_node_pools=requested_node_pools(obj, pool_labels),
+        requested_node_pools=tuple(clean_text(pool) or "" for pool in requested_node_pools(obj, pool_labels)),
         command=_joined(first.get("command")),
         arguments=_joined(first.get("args")),
     )
@@ -307,7 +307,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return None
     if isinstance(value, Mapping):
         return {
-            key: [_without_value(item) for item in inner]
+            clean_text(key) or "": [_without_value(item) for item in inner]
             if key == "env" and isinstance(inner, list)
             else _plain(inner, depth + 1)
             for key, inner in value.items()

@@ -138,8 +138,13 @@ def odd_quantities(obj: Mapping[str, Any]) -> tuple[str, ...]:
         for where, amounts in lists
         if isinstance(amounts, Mapping)
         for name, value in amounts.items()
-        if base_units(value) is None
+        if base_units(value) is None or not _names_a_resource(name)
     )[:_MOST_ODD]
+
+
+def _names_a_resource(name: Any) -> bool:
+    """Whether the API server could have taken the name; others could neither be published nor stored."""
+    return isinstance(name, str) and name.isascii() and name.isprintable()
 
 
 def _shown(value: Any) -> str:
@@ -175,7 +180,7 @@ def _amounts(resource_list: Any) -> Amounts:
             amount = base_units(value, scale=gpus.MICROS)
         else:
             amount = base_units(value)
-        if amount is not None and isinstance(name, str):
+        if amount is not None and _names_a_resource(name):
             amounts[name] = amount
     return amounts
 
