@@ -226,7 +226,9 @@ def test_text_is_made_safe_and_cut(text, cleaned):
         ("2026-03-01T12:00:00", datetime(2026, 3, 1, 12, tzinfo=UTC)),
         (datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 12, tzinfo=UTC)),  # YAML reads them as such
         ("0001-01-01T00:00:00+14:00", None),
+        ("0001-01-01T00:00:00Z", None),  # Go's zero time
         ("9999-12-31T23:59:59-14:00", None),
+        ("9999-12-31T23:59:59Z", None),  # a grace period after it would have no date
         ("2026-13-01T12:00:00Z", None),
         ("", None),
         (1772366400, None),

@@ -67,14 +67,25 @@ def instant_at(root: Mapping[str, Any], path: str) -> datetime | None:
 
 
 def instant(value: Any) -> datetime | None:
-    """An RFC 3339 string as an aware instant."""
-    if not isinstance(value, str):
+    """An RFC 3339 string, or what YAML makes of one, as an aware instant; naive ones in UTC.
+
+    Go's zero time is no instant, nor is one so far off that a grace period after it has no date.
+    """
+    if isinstance(value, datetime):
+        read = value
+    elif isinstance(value, str):
+        try:
+            read = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    else:
         return None
-    try:
-        read = datetime.fromisoformat(value)
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-    except (ValueError, OverflowError):
+    if not _FIRST_YEAR <= read.year <= _LAST_YEAR:
         return None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 
 
 def conditions_of(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

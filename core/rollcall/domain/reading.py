@@ -21,7 +21,7 @@ from rollcall.domain.facts import (
     OwnerReference,
     PodFacts,
 )
-from rollcall.domain.fields import EMPTY, at, elements_at, mapping_at, whole_at
+from rollcall.domain.fields import EMPTY, at, elements_at, instant, mapping_at, whole_at
 from rollcall.domain.node_pools import POOLS_ANNOTATION, pool_of_node, requested_node_pools
 from rollcall.domain.ownership import MIRROR_ANNOTATION, split_api_version
 from rollcall.domain.projects import project_label_of
@@ -71,19 +71,7 @@ def clean_text(value: Any, *, most: int = MOST_TEXT) -> str | None:
 
 def read_instant(value: Any) -> datetime | None:
     """An RFC 3339 instant, naive ones in UTC."""
-    if isinstance(value, datetime):
-        instant = value
-    elif isinstance(value, str):
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    else:
-        return None
-    try:
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-    except OverflowError:
-        return None
+    return instant(value)
 
 
 def read_meta(obj: Mapping[str, Any]) -> Meta | None:
