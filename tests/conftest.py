@@ -69,6 +69,12 @@ def database(postgres: str, template: str) -> Iterator[DatabaseSettings]:
     yield from _database(postgres, template)
 
 
+@pytest.fixture(scope="module")
+def shared_database(postgres: str, template: str) -> Iterator[DatabaseSettings]:
+    """A database that the tests of one module share, for what is slow to come about."""
+    yield from _database(postgres, template)
+
+
 @pytest.fixture
 async def engine(database: DatabaseSettings) -> AsyncIterator[AsyncEngine]:
     """An engine on the test's database."""
