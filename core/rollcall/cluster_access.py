@@ -21,6 +21,9 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 PAGE = 500
 """Objects in one page of a list."""
 
+_TOKEN_NAMES = ("BearerToken", "authorization")
+"""What the `kubernetes` package calls the token: since release 36, and before."""
+
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 
 
@@ -59,9 +62,9 @@ class Access:
         # Also refreshes what has expired; an exec plugin may take its time, so not on the event loop.
         hook = getattr(configuration, "refresh_api_key_hook", None)
         token = (
-            await asyncio.to_thread(configuration.get_api_key_with_prefix, "authorization")
+            await asyncio.to_thread(configuration.get_api_key_with_prefix, *_TOKEN_NAMES)
             if hook is not None
-            else configuration.get_api_key_with_prefix("authorization")
+            else configuration.get_api_key_with_prefix(*_TOKEN_NAMES)
         )
         if token:
             request.headers["Authorization"] = token
@@ -118,16 +121,19 @@ async def post_json(session: aiohttp.ClientSession, server: str, path: str, body
 
 
 async def list_metadata(
-    session: aiohttp.ClientSession, server: str, path: str
+    session: aiohttp.ClientSession, server: str, path: str, *, limit: int | None = None
 ) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
-    """The metadata of every object of a kind, page by page, with the list's resourceVersion (0 where unknown)."""
-    params = {"limit": str(PAGE)}
+    """The metadata of every object of a kind, page by page, with the list's resourceVersion (0 where unknown).
+
+    With a limit it ends after one page of so many.
+    """
+    params = {"limit": str(limit or PAGE)}
     while True:
         page = await get_json(session, server, path, params=params, accept=METADATA_LIST)
         metadata = page.get("metadata") or {}
         version = str(metadata.get("resourceVersion", ""))
         yield page.get("items") or [], int(version) if version.isdigit() else 0
-        if not metadata.get("continue"):
+        if limit is not None or not metadata.get("continue"):
             return
         params = {"limit": str(PAGE), "continue": str(metadata["continue"])}
 

@@ -341,6 +341,8 @@ class ClusterState:
         return Gone(uid=meta.uid, observed_version=version, at=at, seen=seen)
 
     def _end(self, meta: Meta, view: WorkloadView | None, *, at: datetime, seen: DeletionSeen) -> None:
+        if seen is DeletionSeen.LATE and meta.uid in self.ended:
+            return  # its object was seen to go; that its last pod has gone too says nothing new
         self.ended[meta.uid] = Ending(gone=self._gone(meta, at=at, seen=seen), view=view)
 
     @property

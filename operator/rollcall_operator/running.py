@@ -41,6 +41,10 @@ from rollcall_operator.watches import WatchedKind, build_registry, observer_sett
 TOUCH_SECONDS = 1.0
 """How often the view's freshness is written."""
 
+_BEGIN_SECONDS = 15.0
+_NEEDED = (NAMESPACE, NODE, POD)
+"""Without these there is no view; any other kind that may not be listed is known by its pods alone."""
+
 _OWNERS_SECONDS = 0.2
 _WATCHDOG_SECONDS = 2.0
 _RETENTION_SECONDS = 3600.0
@@ -65,6 +69,10 @@ def watched_kinds() -> tuple[WatchedKind, ...]:
 def now() -> datetime:
     """The shell's clock."""
     return datetime.now(UTC)
+
+
+class MustRestartError(RollcallError):
+    """Something that is decided at the start has changed."""
 
 
 class Operator:
@@ -105,10 +113,8 @@ class Operator:
             await runner.cleanup()
 
     async def _live(self, access: Access, session: aiohttp.ClientSession, watch_session: aiohttp.ClientSession) -> None:
-        self._cluster_id = self.settings.cluster.id or await _cluster_uid(session, access.server)
         sweeper = Sweeper(self.state, session, access.server, self._kinds, clock=now)
-        lists = await sweeper.list_all()
-        self._take_standings(lists)
+        lists = await self._begin(sweeper, session, access.server)
         stop_watching = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             background = [
@@ -127,6 +133,29 @@ class Operator:
                 stop_watching.set()
                 for task in background[1:]:
                     task.cancel()
+
+    async def _begin(self, sweeper: Sweeper, session: aiohttp.ClientSession, server: str) -> Lists:
+        """Find out which cluster this is and what may be listed in it.
+
+        Rights that were granted a moment ago are not yet known to every API server: a refusal is asked about again.
+        """
+        until = now() + timedelta(seconds=_BEGIN_SECONDS)
+        while True:
+            try:
+                self._cluster_id = self.settings.cluster.id or await _cluster_uid(session, server)
+                lists = await sweeper.list_all()
+                refused = [key.kind for key in _NEEDED if lists.by_kind[key].standing is not Standing.LISTED]
+                if refused:
+                    raise ClusterError(
+                        f"The operator may not list {', '.join(refused)}; see deploy/manifests/operator-rights.yaml."
+                    )
+            except ClusterError:
+                if self.stopped.is_set() or now() > until:
+                    raise
+                await self._sleep(1)
+            else:
+                self._take_standings(lists.standings)
+                return lists
 
     async def _watch(self, access: Access, session: aiohttp.ClientSession, stop: asyncio.Event) -> None:
         async def login(**_: Any) -> kopf.AiohttpSession:
@@ -176,7 +205,7 @@ class Operator:
             if now() - listed_at > timedelta(seconds=_RELIST_SECONDS):
                 # What was listed may be gone by now.
                 lists, listed_at = await sweeper.list_all(), now()
-                self._take_standings(lists)
+                self._take_standings(lists.standings)
         log.info("first_lists_complete", **self.state.size)
 
     async def _take_lead(self, access: Access) -> None:
@@ -256,18 +285,22 @@ class Operator:
             await asyncio.sleep(step)
             waited += step
             try:
-                # Discovery alone is cheap, and keeps the watchdog from waiting for kinds that have gone.
+                # It costs little, and keeps the watchdog from waiting for kinds that have gone.
                 if waited >= operator.sweep_interval_seconds:
                     waited = 0.0
                     await self._sweep(sweeper)
-                self._take_standings(await sweeper.list_all())
+                self._take_standings(await sweeper.standings())
             except (StoreError, ClusterError) as error:
                 self.measures.sweeps.labels("failed").inc()
                 log.warning("sweep_failed", error=str(error))
 
-    def _take_standings(self, lists: Lists) -> None:
+    def _take_standings(self, standings: Mapping[KindKey, Standing]) -> None:
         for kind in self._kinds:
-            standing = lists.by_kind[kind.key].standing
+            standing = standings[kind.key]
+            if standing is Standing.LISTED and self._standings.get(kind.key) is Standing.FORBIDDEN:
+                raise MustRestartError(
+                    f"{kind.key.kind} may now be listed; the operator must be started again to watch it."
+                )
             if standing is Standing.LISTED:
                 self.life.expect(kind.key, kind.plural)
             elif standing is not Standing.FAILED:

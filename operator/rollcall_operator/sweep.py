@@ -51,6 +51,11 @@ class Lists:
 
     by_kind: dict[KindKey, Listed] = field(default_factory=dict)
 
+    @property
+    def standings(self) -> dict[KindKey, Standing]:
+        """How each kind stands."""
+        return {key: listed.standing for key, listed in self.by_kind.items()}
+
     def are_within(self, seen: set[str]) -> bool:
         """Whether everything that was listed has arrived by the watches."""
         return all(listed.uids <= seen for listed in self.by_kind.values())
@@ -81,19 +86,32 @@ class Sweeper:
         Raises:
             ClusterError: discovery gave no answer.
         """
-        groups = frozenset(kind.key.group for kind in self._kinds)
-        served = await served_kinds(self._session, self._server, groups)
         lists = Lists()
-        for kind in self._kinds:
-            found = served.get(kind.key)
-            lists.by_kind[kind.key] = Listed(standing=Standing.NOT_SERVED) if found is None else await self._list(found)
+        for key, served in (await self._served()).items():
+            lists.by_kind[key] = Listed(standing=Standing.NOT_SERVED) if served is None else await self._list(served)
         return lists
 
-    async def _list(self, served: ServedKind) -> Listed:
+    async def standings(self) -> dict[KindKey, Standing]:
+        """How each kind stands, by discovery and a list of one.
+
+        Raises:
+            ClusterError: discovery gave no answer.
+        """
+        found: dict[KindKey, Standing] = {}
+        for key, served in (await self._served()).items():
+            found[key] = Standing.NOT_SERVED if served is None else (await self._list(served, limit=1)).standing
+        return found
+
+    async def _served(self) -> dict[KindKey, ServedKind | None]:
+        groups = frozenset(kind.key.group for kind in self._kinds)
+        served = await served_kinds(self._session, self._server, groups)
+        return {kind.key: served.get(kind.key) for kind in self._kinds}
+
+    async def _list(self, served: ServedKind, *, limit: int | None = None) -> Listed:
         uids: set[str] = set()
         version = 0
         try:
-            async for items, page_version in list_metadata(self._session, self._server, served.path):
+            async for items, page_version in list_metadata(self._session, self._server, served.path, limit=limit):
                 version = version or page_version
                 for item in items:
                     uid = (item.get("metadata") or {}).get("uid")
