@@ -1,0 +1,54 @@
+"""What tests put into the real cluster, and how they take it away."""
+
+from typing import Any
+
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from support.rows import eventually
+
+
+def a_project(name: str) -> dict[str, Any]:
+    """A namespace that is a project's."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"kai/project": name}}}
+
+
+def remove_namespace(api: client.ApiClient, name: str) -> None:
+    """Delete a namespace and wait until it is gone."""
+    core: Any = client.CoreV1Api(api)
+    core.delete_namespace(name)
+
+    def is_there() -> bool:
+        try:
+            core.read_namespace(name)
+        except ApiException as error:
+            return error.status != 404
+        return True
+
+    eventually(is_there, lambda there: not there)
+
+
+def a_pod_template(*, gpus: int = 1, **play: object) -> dict[str, Any]:
+    """A pod template; ``play`` are the annotations that say how it lives."""
+    annotations = {f"play.rollcall.dev/{key.replace('_', '-')}": str(value) for key, value in play.items()}
+    limits = {"nvidia.com/gpu": str(gpus)} if gpus else {"cpu": "1"}
+    container = {"name": "main", "image": "registry.example/train:1", "resources": {"limits": limits}}
+    return {"metadata": {"annotations": annotations}, "spec": {"restartPolicy": "Never", "containers": [container]}}
+
+
+def a_pod(namespace: str, name: str, *, gpus: int = 1, **play: object) -> dict[str, Any]:
+    """A bare pod."""
+    template = a_pod_template(gpus=gpus, **play)
+    metadata = {"name": name, "namespace": namespace, **template["metadata"]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+def a_job(
+    namespace: str, name: str, *, gpus: int = 1, spec: dict[str, Any] | None = None, **play: object
+) -> dict[str, Any]:
+    """A Job of one pod."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"backoffLimit": 0, **(spec or {}), "template": a_pod_template(gpus=gpus, **play)},
+    }
