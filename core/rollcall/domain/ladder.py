@@ -202,7 +202,8 @@ def _updating(situation: Situation) -> Outcome | None:
 
 def _coming_up(situation: Situation) -> str | None:
     """A scale-up is still coming up: all that is not ready has never been ready since."""
-    growing = "scaling up" if situation.context.resized else situation.signals.growing
+    # The object's own words first: they are the same before and after the resize is remembered.
+    growing = situation.signals.growing or ("scaling up" if situation.context.resized else None)
     if growing is None or situation.context.resized is False or situation.complete:
         return None
     for pod in situation.pods:
