@@ -5,6 +5,7 @@ It says that it is a simulation in ``/version``. Faults on purpose are methods o
 
 import json
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from aiohttp import web
 
 from rollcall_demo.faults import Faults
 from rollcall_demo.objects import ConflictError, Json, Objects
-from rollcall_demo.resources import SERVED, Resource, Target, described_group, described_groups, find_target
+from rollcall_demo.resources import Resource, Target, described_group, described_groups, find_target
 from rollcall_demo.statuses import partial, refuse, wants_metadata_only
 from rollcall_demo.watch import BOOKMARK_SECONDS, Watch
 
@@ -37,6 +38,8 @@ class SimulatedApiServer:
     """The objects over HTTP, on a loopback port."""
 
     def __init__(self, objects: Objects, *, bookmark_seconds: float = BOOKMARK_SECONDS) -> None:
+        self.on_request: Callable[[web.Request], None] = lambda _: None
+        """Told of every request, whatever becomes of it."""
         self.objects = objects
         self.faults = Faults(objects)
         self.faults.on_forgetting = self._forget_pages
@@ -84,6 +87,7 @@ class SimulatedApiServer:
 
     @web.middleware
     async def _under_faults(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.on_request(request)
         refusal = await self.faults.before(request)
         if refusal is not None:
             return refusal
@@ -116,9 +120,11 @@ class SimulatedApiServer:
             case ["api"]:
                 return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
             case ["apis"]:
-                return web.json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": described_groups()})
+                return web.json_response(
+                    {"kind": "APIGroupList", "apiVersion": "v1", "groups": described_groups(self.faults.served)}
+                )
             case ["apis", group]:
-                found = next((resource for resource in SERVED if resource.group == group), None)
+                found = next((resource for resource in self.faults.served if resource.group == group), None)
                 if found is not None:
                     return web.json_response({"kind": "APIGroup", "apiVersion": "v1", **described_group(found)})
             case ["api", version]:
@@ -127,9 +133,8 @@ class SimulatedApiServer:
                 return self._resource_list(group, version)
         return refuse(404, "NotFound", "the server could not find the requested resource")
 
-    @staticmethod
-    def _resource_list(group: str, version: str) -> web.Response:
-        found = [resource for resource in SERVED if (resource.group, resource.version) == (group, version)]
+    def _resource_list(self, group: str, version: str) -> web.Response:
+        found = [resource for resource in self.faults.served if (resource.group, resource.version) == (group, version)]
         if not found:
             return refuse(404, "NotFound", "the server could not find the requested resource")
         return web.json_response(

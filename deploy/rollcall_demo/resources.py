@@ -1,5 +1,6 @@
 """The kinds that the simulated cluster serves, and how a request's path names them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,9 +95,9 @@ def _find(group: str, version: str, rest: list[str]) -> Target | None:
     return None
 
 
-def described_groups() -> list[dict[str, Any]]:
+def described_groups(served: Iterable[Resource]) -> list[dict[str, Any]]:
     """The groups of ``/apis``."""
-    groups: dict[str, Resource] = {resource.group: resource for resource in SERVED if resource.group}
+    groups: dict[str, Resource] = {resource.group: resource for resource in served if resource.group}
     return [described_group(resource) for resource in groups.values()]
 
 

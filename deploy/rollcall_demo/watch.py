@@ -56,8 +56,9 @@ class Watch:
             while True:
                 await self._faults.wait_while_silent()
                 if self._faults.generation != generation:
-                    if request.transport is not None:
-                        request.transport.abort()
+                    await self._end(request, response)
+                    return
+                if self._target.resource not in self._faults.served:
                     return
                 changed.clear()
                 try:
@@ -75,6 +76,12 @@ class Watch:
                     bookmark_at = now + self._bookmark_seconds
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), min(ends_at, bookmark_at) - now)
+
+    async def _end(self, request: web.Request, response: web.StreamResponse) -> None:
+        if self._faults.last_words:
+            await response.write(self._faults.last_words)
+        if not self._faults.ends_cleanly and request.transport is not None:
+            request.transport.abort()
 
     async def _send_changes_since(self, response: web.StreamResponse, version: int) -> int:
         """Send what happened after a version; the version up to which everything was looked at, of this kind or not."""
