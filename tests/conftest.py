@@ -2,7 +2,9 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -26,19 +28,36 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The DSN of a server on which databases may be made: ``ROLLCALL_TEST_DSN``, else an embedded one."""
     given = os.environ.get("ROLLCALL_TEST_DSN")
     if given:
         yield given
         return
-    # A short path: a unix socket's may have 107 bytes.
-    with EmbeddedPostgres(_short_folder(tmp_path_factory) / "pg") as server:
+    with _folder_for_postgres() as folder, EmbeddedPostgres(folder) as server:
         yield server.dsn()
 
 
-def _short_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("db")
+@pytest.fixture
+def postgres_folder() -> Iterator[Path]:
+    """A folder for the data of a server of the test's own."""
+    with _folder_for_postgres() as folder:
+        yield folder
+
+
+@pytest.fixture
+def own_postgres(postgres_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A server of the test's own, empty, which it may stop."""
+    with EmbeddedPostgres(postgres_folder) as server:
+        yield server
+
+
+@contextmanager
+def _folder_for_postgres() -> Iterator[Path]:
+    # It is not one of pytest's: as root the server runs as another user, and every pytest that starts shuts the
+    # folder above its own to other users. And a unix socket's path has to be short.
+    with tempfile.TemporaryDirectory(prefix="rollcall-", ignore_cleanup_errors=True) as name:
+        yield Path(name, "pg")
 
 
 def _at(dsn: str, database: str) -> str:

@@ -1,7 +1,5 @@
 """The database away, slow, locked or full: one word for "try again", and no restart of ours when it is back."""
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -119,26 +117,8 @@ def test_a_dsn_that_is_none_is_a_setting_and_is_not_repeated(dsn: str) -> None:
     assert "ROLLCALL_DATABASE__DSN" in str(caught.value)
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short path: a unix socket's may have 107 bytes.
-
-    It is not one of pytest's: as root the server runs as another user, and every pytest that starts shuts the folder
-    above its own to other users.
-    """
-    with tempfile.TemporaryDirectory(prefix="rollcall-") as name:
-        yield Path(name)
-
-
-@pytest.fixture
-def own_server(folder: Path) -> Iterator[EmbeddedPostgres]:
-    """A server that this test alone may stop."""
-    with EmbeddedPostgres(folder / "pg") as server:
-        yield server
-
-
-async def test_the_engine_recovers_when_the_database_is_back(own_server: EmbeddedPostgres) -> None:
-    settings = DatabaseSettings(dsn=SecretStr(own_server.dsn()), connect_timeout_seconds=2)
+async def test_the_engine_recovers_when_the_database_is_back(own_postgres: EmbeddedPostgres) -> None:
+    settings = DatabaseSettings(dsn=SecretStr(own_postgres.dsn()), connect_timeout_seconds=2)
     migrate(settings)
     engine = create_engine(settings, application_name="test")
     for name in ("one", "two"):
@@ -148,26 +128,26 @@ async def test_the_engine_recovers_when_the_database_is_back(own_server: Embedde
         for _ in range(4):
             group.start_soon(names, engine)
 
-    own_server.stop()
-    own_server.start()
+    own_postgres.stop()
+    own_postgres.start()
     # At the first try: what an outage that nobody saw broke in the pool is noticed before it is used.
     assert await names(engine) == {"one", "two"}
 
-    own_server.stop()
+    own_postgres.stop()
     for _ in range(3):
         with pytest.raises(StoreUnavailable):
             await write(engine, "three")
         with pytest.raises(StoreUnavailable):
             await names(engine)
 
-    own_server.start()
+    own_postgres.start()
     await write(engine, "four")
     assert await names(engine) == {"one", "two", "four"}
     await engine.dispose()
 
 
-async def test_a_transaction_cut_by_the_stop_leaves_nothing(own_server: EmbeddedPostgres) -> None:
-    settings = DatabaseSettings(dsn=SecretStr(own_server.dsn()), connect_timeout_seconds=2)
+async def test_a_transaction_cut_by_the_stop_leaves_nothing(own_postgres: EmbeddedPostgres) -> None:
+    settings = DatabaseSettings(dsn=SecretStr(own_postgres.dsn()), connect_timeout_seconds=2)
     migrate(settings)
     engine = create_engine(settings, application_name="test")
     await write(engine, "kept")
@@ -177,11 +157,11 @@ async def test_a_transaction_cut_by_the_stop_leaves_nothing(own_server: Embedded
         with store_errors():
             async with engine.begin() as connection:
                 await write_batch(connection, "c1", batch, observed_at=START)
-                own_server.stop()
+                own_postgres.stop()
 
     with pytest.raises(StoreUnavailable):
         await be_cut_off()
-    own_server.start()
+    own_postgres.start()
     async with engine.connect() as connection:
         found = (await workload_page(connection, PageQuery())).workloads
         changes = (await connection.execute(text("SELECT uid FROM phase_changes"))).scalars().all()
@@ -190,8 +170,8 @@ async def test_a_transaction_cut_by_the_stop_leaves_nothing(own_server: Embedded
     await engine.dispose()
 
 
-def test_the_embedded_server_keeps_its_data_and_stops_when_told(folder: Path) -> None:
-    with EmbeddedPostgres(folder / "pg") as server:
+def test_the_embedded_server_keeps_its_data_and_stops_when_told(postgres_folder: Path) -> None:
+    with EmbeddedPostgres(postgres_folder) as server:
         dsn = server.dsn()
         with psycopg.connect(dsn) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
