@@ -1,7 +1,6 @@
 """The objects of the simulated cluster: one growing resourceVersion, and a history for watches to resume from."""
 
 import asyncio
-import copy
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,15 @@ ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 HISTORY = 2_000
 """Changes kept of each kind; a watch that asks for older ones is told 410."""
+
+
+def copied(value: Any) -> Any:
+    """A copy of plain JSON that shares nothing with it; several times as fast as ``copy.deepcopy``."""
+    if isinstance(value, Mapping):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [copied(item) for item in value]
+    return value
 
 
 class ExpiredError(Exception):
@@ -80,7 +88,7 @@ class Objects:
         """Remove an object; nothing happens where there is none."""
         gone = self._objects[resource].pop((namespace or "", name), None)
         if gone is not None:
-            self._record(resource, "DELETED", copy.deepcopy(gone))
+            self._record(resource, "DELETED", copied(gone))
 
     def changes_since(self, resource: Resource, version: int) -> list[Change]:
         """What happened to a kind after a version.
@@ -126,7 +134,7 @@ class Objects:
     def _store(
         self, resource: Resource, obj: Mapping[str, Any], change: ChangeType, before: Json | None = None
     ) -> Json:
-        stored: Json = copy.deepcopy(dict(obj))
+        stored: Json = copied(obj)
         metadata = stored["metadata"]
         if "spec" in stored:
             generation = before["metadata"].get("generation", 1) if before is not None else 1
