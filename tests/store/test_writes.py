@@ -53,6 +53,16 @@ async def test_a_nul_is_replaced_not_refused(engine: AsyncEngine) -> None:
     assert (await stored(engine)).record.phase_message == "a\ufffdb"
 
 
+async def test_what_says_nothing_new_is_no_update(engine: AsyncEngine) -> None:
+    written = Batch(workloads=(a_workload(),), pods=(a_pod(),))
+    await write(engine, written)
+    newer = Batch(workloads=(a_workload(observed_version=11),), pods=(a_pod(resource_version=11),))
+    await write(engine, newer, after=60)
+    assert (await stored(engine)).updated_at == START
+    await write(engine, Batch(workloads=(a_workload(observed_version=12, phase_message="else"),)), after=90)
+    assert (await stored(engine)).updated_at == START + timedelta(seconds=90)
+
+
 async def test_an_older_observation_loses(engine: AsyncEngine) -> None:
     await write(engine, Batch(workloads=(a_workload(phase=Phase.RUNNING, observed_version=20),)))
     result = await write(engine, Batch(workloads=(a_workload(phase=Phase.PENDING, observed_version=19),)))

@@ -61,8 +61,15 @@ _WORKLOAD = _brought(tables.workloads)
 _POD = _brought(tables.pods)
 
 
+def _differs(table: str, columns: Iterable[str], version: str) -> str:
+    """Whether what is written differs from the row in more than its version."""
+    said = [name for name in columns if name not in ("uid", version)]
+    kept, new = (", ".join(f"{side}.{name}" for name in said) for side in (table, "excluded"))
+    return f"({kept}) IS DISTINCT FROM ({new})"
+
+
 def _upsert_workloads() -> TextClause:
-    """Insert or update workloads; note each change of phase."""
+    """Insert or update workloads; note each change of phase, and when anything changed at all."""
     names = ", ".join(_WORKLOAD)
     incoming = _recordset(_WORKLOAD, tables.workloads, "phase_at timestamptz", "first_phase_at timestamptz")
     assigned = ",\n            ".join(f"{name} = excluded.{name}" for name in _WORKLOAD if name != "uid")
@@ -88,7 +95,8 @@ def _upsert_workloads() -> TextClause:
             ORDER BY i.uid
             ON CONFLICT (cluster_id, uid) DO UPDATE SET
             {assigned},
-            updated_at = excluded.updated_at,
+            updated_at = CASE WHEN {_differs("w", _WORKLOAD, "observed_version")}
+                THEN excluded.updated_at ELSE w.updated_at END,
             phase_updated_at = CASE WHEN {changed} THEN {since} ELSE w.phase_updated_at END,
             k8s_phase_updated_at = CASE WHEN w.k8s_phase IS DISTINCT FROM excluded.k8s_phase
                 THEN excluded.k8s_phase_updated_at ELSE w.k8s_phase_updated_at END,
@@ -121,7 +129,9 @@ def _upsert_pods() -> TextClause:
         ), written AS (
             INSERT INTO pods AS p (cluster_id, {names}, updated_at)
             SELECT :cluster_id, {names}, :observed_at FROM incoming ORDER BY uid
-            ON CONFLICT (cluster_id, uid) DO UPDATE SET {assigned}, updated_at = excluded.updated_at
+            ON CONFLICT (cluster_id, uid) DO UPDATE SET {assigned},
+            updated_at = CASE WHEN {_differs("p", _POD, "resource_version")}
+                THEN excluded.updated_at ELSE p.updated_at END
             WHERE p.resource_version <= excluded.resource_version
             RETURNING p.uid
         )
