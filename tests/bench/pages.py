@@ -1,0 +1,195 @@
+"""What a page costs at the server: the API over loopback beside the same SQL run bare, turn by turn."""
+
+import http.client
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from bench.figures import Figure, Outcome, quantile
+from bench.filled_database import NAMESPACES, fill_deleted, fill_live
+from bench.workshop import Workshop
+from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql.psycopg import dialect
+from support.api_process import ApiProcess
+
+from rollcall.settings import DatabaseSettings
+from rollcall.store.pages import PageQuery, Scope, SortKey, page_statement
+
+MILLIS = 1000.0
+WARM_UP = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How many rows there are and how often each page is asked for."""
+
+    live: int = 20_000
+    deleted: int = 0
+    requests: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A page: what the API is asked, where it can be without a caller's rights, and the query behind it."""
+
+    query: PageQuery
+    path: str | None = None
+
+
+def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
+    """Every sort of page: by an index, deep, sorted without an index, computed, in some namespaces, deleted."""
+
+    def page(parameters: str = "", **query: Any) -> Asked:
+        return Asked(PageQuery(**query), f"/api/v1/workloads?limit=50{parameters}")
+
+    deep = max(0, sizes.live - 50)
+    some = Scope(namespaces=frozenset(f"runai-team-{number}" for number in range(0, NAMESPACES, 5)))
+    found = {
+        "first, createdAt": page(),
+        "newest first": page("&sortOrder=desc", descending=True),
+        f"offset {deep}": page(f"&offset={deep}", offset=deep),
+        "by name": page("&sortBy=name", sort=SortKey.NAME),
+        "by phase": page("&sortBy=phase", sort=SortKey.PHASE),
+        "by submittedBy (no index)": page("&sortBy=submittedBy", sort=SortKey.SUBMITTED_BY),
+        "by nodepool (no index)": page("&sortBy=nodepool", sort=SortKey.NODE_POOL),
+        "by totalRunningTimeSeconds (computed)": page(
+            "&sortBy=totalRunningTimeSeconds", sort=SortKey.TOTAL_RUNNING_TIME_SECONDS
+        ),
+        f"by totalRunningTimeSeconds, offset {deep}": page(
+            f"&sortBy=totalRunningTimeSeconds&offset={deep}", sort=SortKey.TOTAL_RUNNING_TIME_SECONDS, offset=deep
+        ),
+        "by idleGpus (no workload has it)": page("&sortBy=idleGpus", sort=SortKey.IDLE_GPUS),
+        "20 of 100 namespaces, newest first": Asked(PageQuery(scope=some, descending=True)),
+    }
+    if sizes.deleted:
+        deep = max(0, sizes.deleted - 50)
+        found |= {
+            "deleted: first, createdAt": page("&deleted=true", deleted=True),
+            "deleted: latest deletion": page(
+                "&deleted=true&sortBy=deletedAt&sortOrder=desc",
+                deleted=True,
+                sort=SortKey.DELETED_AT,
+                descending=True,
+            ),
+            f"deleted: offset {deep}": page(f"&deleted=true&offset={deep}", deleted=True, offset=deep),
+            "deleted: by submittedBy (no index)": page(
+                "&deleted=true&sortBy=submittedBy", deleted=True, sort=SortKey.SUBMITTED_BY
+            ),
+            "deleted: by name (no index)": page("&deleted=true&sortBy=name", deleted=True, sort=SortKey.NAME),
+            "deleted: 20 of 100 namespaces, newest first": Asked(PageQuery(deleted=True, scope=some, descending=True)),
+        }
+    return found
+
+
+async def measure(workshop: Workshop, sizes: Sizes) -> Outcome:
+    """Fill a database, then ask for each page in turn from the API and from PostgreSQL."""
+    database = workshop.database()
+    started = time.perf_counter()
+    workshop.say(f"pages: writing {sizes.live} live workloads")
+    await fill_live(database, sizes.live)
+    filled = time.perf_counter() - started
+    fill_deleted(database, sizes.deleted, workshop.say)
+    figures = [Figure("live rows by the operator's statements", "written", sizes.live / filled, "1/s")]
+    folder = workshop.folder / "api"
+    folder.mkdir(exist_ok=True)
+    with ApiProcess(folder, database) as api, psycopg.connect(_dsn(database), autocommit=True) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        caller = http.client.HTTPConnection("127.0.0.1", api.port, timeout=60)
+        for name, asked in pages_of(sizes).items():
+            workshop.say(f"pages: {name}")
+            figures += _page(name, asked, caller, connection, sizes.requests)
+        figures += _count("count", sizes.live, "", caller, connection, sizes.requests)
+        if sizes.deleted:
+            deleted = "?deleted=true"
+            figures += _count("deleted: count", sizes.deleted, deleted, caller, connection, sizes.requests)
+        caller.close()
+    return Outcome(
+        benchmark="pages",
+        title="Pages of 50 at the server: the API over loopback, and the same SQL run bare",
+        figures=tuple(figures),
+        sizes={"live": sizes.live, "deleted": sizes.deleted, "requests": sizes.requests},
+        notes=(
+            "Asked in turn, one at a time, on one kept connection each; the API's time includes the client's.",
+            "A page in some namespaces needs a caller's rights over HTTP, so it is run as SQL alone.",
+        ),
+        stands_on={"PostgreSQL": workshop.postgres_version()},
+    )
+
+
+def _page(
+    name: str, asked: Asked, caller: http.client.HTTPConnection, connection: psycopg.Connection[Any], requests: int
+) -> list[Figure]:
+    statement, values = _bare(page_statement(asked.query))
+
+    def run_bare() -> list[Any]:
+        return connection.execute(statement, values).fetchall()
+
+    path = asked.path
+    if path is None:
+        return _turns(name, None, run_bare, requests)
+    on_page = len(json.loads(_get(caller, path))["workloads"])
+    # The statement asks for one more than the page, to know whether more follow.
+    rows = [row for row in run_bare() if row[1] is not None]
+    if on_page != min(50, len(rows)) or on_page == 0:
+        raise AssertionError(f"{name}: the API has {on_page} workloads, the statement {len(rows)}")
+    return _turns(name, lambda: _get(caller, path), run_bare, requests)
+
+
+def _count(
+    name: str,
+    wanted: int,
+    parameters: str,
+    caller: http.client.HTTPConnection,
+    connection: psycopg.Connection[Any],
+    requests: int,
+) -> list[Figure]:
+    path = f"/api/v1/workloads/count{parameters}"
+    table = "deleted_workloads" if parameters else "workloads"
+    bare = f"SELECT count(*), (SELECT min(observed_at) FROM clusters) FROM {table}"  # noqa: S608 - ours
+    found = json.loads(_get(caller, path))["count"]
+    if found != wanted:
+        raise AssertionError(f"{name}: {found}, not {wanted}")
+    return _turns(name, lambda: _get(caller, path), lambda: connection.execute(bare).fetchall(), requests)
+
+
+def _turns(name: str, ask: Any, run_bare: Any, requests: int) -> list[Figure]:
+    """Both in turn, so that what else the machine does hits both alike."""
+    over_http, bare = [], []
+    warm_up = min(WARM_UP, requests)
+    for number in range(warm_up + requests):
+        for run, taken in ((ask, over_http), (run_bare, bare)):
+            if run is not None:
+                started = time.perf_counter()
+                run()
+                if number >= warm_up:
+                    taken.append((time.perf_counter() - started) * MILLIS)
+    figures = []
+    for share, word in ((0.5, "p50"), (0.99, "p99")):
+        of_sql = quantile(bare, share)
+        if over_http:
+            figures.append(Figure(name, f"API {word}", quantile(over_http, share), "ms"))
+        figures.append(Figure(name, f"SQL {word}", of_sql, "ms"))
+    if over_http:
+        figures.append(Figure(name, "API / SQL, p50", quantile(over_http, 0.5) / quantile(bare, 0.5), ""))
+    return figures
+
+
+def _get(caller: http.client.HTTPConnection, path: str) -> bytes:
+    caller.request("GET", path)
+    response = caller.getresponse()
+    body = response.read()
+    if response.status != 200:
+        raise AssertionError(f"{response.status} for {path}: {body[:200]!r}")
+    return body
+
+
+def _bare(statement: Select[Any]) -> tuple[str, Mapping[str, Any]]:
+    compiled = statement.compile(dialect=dialect())
+    return compiled.string, compiled.params
+
+
+def _dsn(database: DatabaseSettings) -> str:
+    return database.dsn.get_secret_value()

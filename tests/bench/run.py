@@ -1,0 +1,12 @@
+"""The benchmarks of docs/benchmarks.md: ``make bench``, or ``.venv/bin/python tests/bench/run.py --help``."""
+
+import sys
+from pathlib import Path
+
+# In place of this folder, the one above: `bench` and `support` are imported as the tests import them.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from bench.command import main  # noqa: E402 - the path first
+
+if __name__ == "__main__":
+    sys.exit(main())
