@@ -21,6 +21,7 @@ class OperatorProcess:
         self, folder: Path, kubeconfig: Path, database: DatabaseSettings, *, name: str = "operator", **settings: object
     ) -> None:
         (self.port,) = free_ports(1)
+        folder.mkdir(parents=True, exist_ok=True)
         given = {f"ROLLCALL_{key}".upper(): str(value) for key, value in settings.items()}
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("ROLLCALL_")},

@@ -1,0 +1,166 @@
+"""The operator reads and nothing else; the API shows what Kubernetes RBAC lets a caller list."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from kubernetes import client
+from support.cluster_objects import a_job, a_pod, a_project, remove_namespace
+from support.operator_process import OperatorProcess
+from support.rows import Rows, eventually
+
+from rollcall.settings import DatabaseSettings
+from rollcall_cluster.control_plane import LocalCluster
+from rollcall_demo.processes import RollcallProcesses, Wiring
+
+Apply = Callable[..., None]
+OperatorOf = Callable[..., OperatorProcess]
+
+OPERATOR = "system:serviceaccount:rollcall:rollcall-operator"
+
+
+def test_the_operator_reads_and_holds_its_lease_and_nothing_else(
+    cluster: LocalCluster, operator_of: OperatorOf, project: str, apply: Apply, rows: Rows, api: client.ApiClient
+) -> None:
+    core: Any = client.CoreV1Api(api)
+    with operator_of(operator__leader_election=True) as operator:
+        apply(a_pod(project, "runs"), a_job(project, "fails", run_seconds=1, end="exit-code"))
+        rows.until(project, "runs", phase="Running")
+        rows.until(project, "fails", phase="Failed")
+        core.delete_namespaced_pod("runs", project)
+        rows.until_deleted(project, "runs")
+        assert operator.metric("rollcall_is_leader") == 1
+    asked = [line for line in map(json.loads, cluster.audit_log.read_text().splitlines()) if by_operator(line)]
+    assert {line["verb"] for line in asked if resource_of(line) != "leases"} <= {"get", "list", "watch"}
+    assert {line["verb"] for line in asked if resource_of(line) == "leases"} <= {"get", "create", "update", "patch"}
+    assert [line for line in asked if line["responseStatus"]["code"] in {401, 403}] == []
+    assert "secrets" not in {resource_of(line) for line in asked}
+    watched = {resource_of(line) for line in asked if line["verb"] == "watch"}
+    assert {"pods", "nodes", "namespaces", "jobs", "deployments", "pytorchjobs"} <= watched
+
+
+def by_operator(line: dict[str, Any]) -> bool:
+    return line["user"]["username"] == OPERATOR
+
+
+def resource_of(line: dict[str, Any]) -> str:
+    return line.get("objectRef", {}).get("resource", "")
+
+
+@pytest.fixture
+def two_projects(api: client.ApiClient, apply: Apply, project: str) -> Iterator[tuple[str, str]]:
+    """Two project namespaces."""
+    other = f"{project}-other"
+    apply(a_project(other))
+    yield project, other
+    remove_namespace(api, other)
+
+
+def may_list(name: str, namespace: str | None) -> list[dict[str, Any]]:
+    """A ServiceAccount ``rollcall/NAME`` that may list workloads in one namespace, or everywhere."""
+    rules = [{"apiGroups": ["rollcall.dev"], "resources": ["workloads"], "verbs": ["list"]}]
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": "rollcall"}
+    scope = "Cluster" if namespace is None else ""
+    place = {} if namespace is None else {"namespace": namespace}
+    group = "rbac.authorization.k8s.io"
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "rollcall"}},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": f"{scope}Role",
+            "metadata": {"name": name, **place},
+            "rules": rules,
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": f"{scope}RoleBinding",
+            "metadata": {"name": name, **place},
+            "roleRef": {"apiGroup": group, "kind": f"{scope}Role", "name": name},
+            "subjects": [subject],
+        },
+    ]
+
+
+@pytest.mark.anyio
+async def test_callers_see_what_rbac_lets_them_list(
+    cluster: LocalCluster,
+    database: DatabaseSettings,
+    two_projects: tuple[str, str],
+    apply: Apply,
+    rows: Rows,
+    api: client.ApiClient,
+    tmp_path: Path,
+) -> None:
+    one, other = two_projects
+    nobody = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody", "namespace": "rollcall"}}
+    apply(nobody, *may_list("of-one", one), *may_list("of-all", None))
+    apply(a_pod(one, "mine"), a_pod(other, "theirs"))
+    tokens = {name: cluster.token_of("rollcall", name) for name in ("nobody", "of-one", "of-all")}
+    wiring = Wiring(
+        dsn=database.dsn.get_secret_value(),
+        kubeconfig=cluster.kubeconfig_of("rollcall", "rollcall-api"),
+        environment={"ROLLCALL_API__AUTHENTICATION": "kubernetes", "ROLLCALL_API__REVIEW_CACHE_SECONDS": "3"},
+    )
+    processes = RollcallProcesses(wiring, tmp_path)
+    kubeconfig = cluster.kubeconfig_of("rollcall", "rollcall-operator")
+    with OperatorProcess(tmp_path / "operator", kubeconfig, database):
+        mine = rows.until(one, "mine", phase="Running")
+        theirs = rows.until(other, "theirs", phase="Running")
+        processes.api.start()
+        try:
+            async with httpx.AsyncClient(base_url=f"{processes.api_url}/api/v1") as caller:
+                await wait_until_up(caller)
+
+                async def ask(name: str | None, path: str = "/workloads?limit=500") -> httpx.Response:
+                    headers = {} if name is None else {"Authorization": f"Bearer {tokens.get(name, name)}"}
+                    return await caller.get(path, headers=headers)
+
+                assert [(await ask(who)).status_code for who in (None, "not-a-token", "nobody")] == [401, 401, 403]
+                seen = (await ask("of-one")).json()["workloads"]
+                assert {found["namespace"] for found in seen} == {one}
+                assert (await ask("of-one", "/workloads/count")).json()["count"] == len(seen)
+                assert (await ask("of-one", f"/workloads/{mine['uid']}")).status_code == 200
+                assert (await ask("of-one", f"/workloads/{theirs['uid']}")).status_code == 404
+                everything = (await ask("of-all")).json()["workloads"]
+                assert {one, other} <= {found["namespace"] for found in everything}
+                rbac: Any = client.RbacAuthorizationV1Api(api)
+                rbac.delete_namespaced_role_binding("of-one", one)
+                until = time.monotonic() + 15
+                while (await ask("of-one")).status_code != 403:
+                    assert time.monotonic() < until, "a right that was withdrawn still holds"
+            logged = processes.api.log.read_text()
+            assert not any(token in logged for token in tokens.values())
+        finally:
+            processes.api.stop()
+            rbac.delete_cluster_role_binding("of-all")
+            rbac.delete_cluster_role("of-all")
+
+
+async def wait_until_up(caller: httpx.AsyncClient) -> None:
+    until = time.monotonic() + 30
+    while True:
+        try:
+            await caller.get("/workloads/count")
+        except httpx.TransportError:
+            assert time.monotonic() < until
+        else:
+            return
+
+
+def test_a_refused_kind_is_named_and_the_rest_goes_on(
+    cluster: LocalCluster, database: DatabaseSettings, project: str, apply: Apply, rows: Rows, tmp_path: Path
+) -> None:
+    name = "reads-little"
+    rules = [{"apiGroups": [""], "resources": ["pods", "nodes", "namespaces"], "verbs": ["get", "list", "watch"]}]
+    objects = may_list(name, None)
+    objects[1]["rules"] = rules
+    apply(*objects, a_job(project, "train"))
+    with OperatorProcess(tmp_path, cluster.kubeconfig_of("rollcall", name), database) as operator:
+        row = rows.until(project, "train", phase="Running")
+        assert row["kind"] == "Job", "known by its pods' owner alone"
+        eventually(operator.log, lambda text: "kind_forbidden" in text)
+        assert "Job" in operator.log()
