@@ -1,6 +1,7 @@
 """Where each kind is served, and which owner kinds can be read at all."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import aiohttp
 
@@ -27,8 +28,9 @@ class ServedKind:
 
     def object_path(self, namespace: str | None, name: str) -> str:
         """The path of one object."""
-        place = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
-        return f"{self.prefix}{place}/{self.plural}/{name}"
+        place = f"/namespaces/{quote(namespace, safe='')}" if self.namespaced and namespace else ""
+        # Nobody checks the name in an owner reference: it must not lead to another path.
+        return f"{self.prefix}{place}/{self.plural}/{quote(name, safe='')}"
 
 
 async def served_kinds(
