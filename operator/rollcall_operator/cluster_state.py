@@ -91,7 +91,7 @@ class ClusterState:
         """Take in one object. Reads facts, notes the change, waits for nothing."""
         deleted = event is EventType.DELETED
         if self.seen is not None:
-            self.seen.add(str((obj.get("metadata") or {}).get("uid")))
+            self.seen.add(_uid_of(obj))
         if key == POD:
             self._observe_pod(obj, deleted=deleted, at=at)
         elif key == NODE:
@@ -115,6 +115,8 @@ class ClusterState:
             self._forget_pod(pod, before, at=at, seen=DeletionSeen.EXACT)
             return
         self.pods[uid] = pod
+        if before is not None and before.node_name != pod.node_name:
+            self._leave_node(before)
         if pod.node_name is not None:
             self._pods_on[pod.node_name].add(uid)
         if before is None or before.meta.owners != pod.meta.owners:
@@ -131,8 +133,8 @@ class ClusterState:
             self._end(pod.meta, None if last is None else self._pod_view(_undeleted_pod(pod)), at=at, seen=seen)
         self._mark(uid)
         self.pods.pop(uid, None)
-        if pod.node_name is not None:
-            self._pods_on[pod.node_name].discard(uid)
+        if before is not None:
+            self._leave_node(before)
         self._leave(uid)
         if top is not None and top.uid != uid and top.uid not in self.objects and not self._members.get(top.uid):
             # Known by its pods alone, and the last one is gone.
@@ -232,6 +234,25 @@ class ClusterState:
         if len(self.looked_up) > MOST_LOOKED_UP:
             del self.looked_up[next(iter(self.looked_up))]
 
+    def forget_owners(self) -> int:
+        """Drop what was looked up and nothing that is there needs any more; returns how much."""
+        needed: set[str] = set()
+        waiting = [
+            owner.uid for held in (self.pods, self.objects) for facts in held.values() for owner in facts.meta.owners
+        ]
+        while waiting:
+            uid = waiting.pop()
+            found = self.looked_up.get(uid)
+            if found is None or uid in needed:
+                continue
+            needed.add(uid)
+            if isinstance(found, Meta):
+                waiting.extend(owner.uid for owner in found.owners)
+        unneeded = self.looked_up.keys() - needed
+        for uid in unneeded:
+            del self.looked_up[uid]
+        return len(unneeded)
+
     # Who belongs to whom
 
     def _place(self, meta: Meta) -> None:
@@ -282,6 +303,13 @@ class ClusterState:
                 if not members:
                     del self._members[top.uid]
             self.dirty[top.uid] = None
+
+    def _leave_node(self, pod: PodFacts) -> None:
+        there = self._pods_on.get(pod.node_name or "")
+        if there is not None:
+            there.discard(pod.meta.uid)
+            if not there:
+                del self._pods_on[pod.node_name or ""]
 
     def _mark(self, uid: str) -> None:
         top = self._top_of.get(uid)
@@ -346,9 +374,19 @@ class ClusterState:
         self.ended[meta.uid] = Ending(gone=self._gone(meta, at=at, seen=seen), view=view)
 
     @property
+    def waiting(self) -> int:
+        """How many workloads are to be derived, written or closed."""
+        return len(self.dirty.keys() | self.ended.keys())
+
+    @property
     def size(self) -> dict[str, int]:
         """How many facts of each sort are held."""
         return {"objects": len(self.objects), "pods": len(self.pods), "nodes": len(self.nodes)}
+
+
+def _uid_of(obj: Mapping[str, Any]) -> str:
+    metadata = obj.get("metadata")
+    return str(metadata.get("uid")) if isinstance(metadata, Mapping) else ""
 
 
 def _undeleted_pod(pod: PodFacts) -> PodFacts:

@@ -2,18 +2,21 @@
 
 import asyncio
 import heapq
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.domain.derivation import Derivation, derive
 from rollcall.domain.facts import DomainSettings, WorkloadView
 from rollcall.domain.records import Phase, PodRecord, Remembered, RememberedPod, WorkloadRecord
-from rollcall.errors import StoreError
+from rollcall.errors import StoreError, StoreUnavailable
 from rollcall.store.engine import store_errors
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
@@ -22,6 +25,10 @@ from rollcall_operator.measures import Measures
 
 LONGEST_PAUSE_SECONDS = 30.0
 """Between two tries while the database is away."""
+
+_LIMIT_EXCEEDED = "54"
+
+Waiting = TypeVar("Waiting")
 
 _TERMINAL = frozenset({Phase.COMPLETED, Phase.FAILED})
 
@@ -35,6 +42,9 @@ class _Taken:
     tops: tuple[str, ...]
     ended: dict[str, Ending]
     gone_pods: dict[str, Gone]
+
+    def __len__(self) -> int:
+        return len(self.tops) + len(self.ended) + len(self.gone_pods)
 
 
 class Flusher:
@@ -62,9 +72,12 @@ class Flusher:
         self.remembered_pods: dict[str, dict[str, RememberedPod]] = {}
         self._written: dict[str, WorkloadRecord] = {}
         self._written_pods: dict[str, PodRecord] = {}
-        self.remembered_at_start: frozenset[str] = frozenset()
+        self.remembered_at_start: set[str] = set()
         """Uids that had a live row when the operator started."""
         self._revisits: list[tuple[datetime, str]] = []
+        self._revisit_at: dict[str, datetime] = {}
+        self._most = batch_size
+        """What the next flush takes: less after a refusal, to find the one that cannot be written."""
 
     async def run(self, interval_seconds: float, stopped: asyncio.Event) -> None:
         """Flush until stopped, then once more; the pause grows with each failure."""
@@ -78,7 +91,7 @@ class Flusher:
                 wrote = 0
                 self._measures.flush_failures.inc()
                 log.warning("flush_failed", error=str(error), failures=failures, waiting=len(self._state.dirty))
-            if wrote < self._batch_size or failures:
+            if wrote < self._most or failures:
                 await _pause(stopped, _backoff(interval_seconds, failures))
         try:
             while await self.flush():
@@ -87,7 +100,10 @@ class Flusher:
             log.warning("last_flush_failed", error=str(error), waiting=len(self._state.dirty))
 
     async def flush(self) -> int:
-        """Write one batch; returns how many workloads were looked at.
+        """Write one batch; returns how many workloads and deletions were looked at.
+
+        What the database can never take must not hold up the rest: a batch that is refused for its data is halved
+        until the one at fault stands alone, and that one is dropped and named in the log.
 
         Raises:
             StoreError: nothing was written; what was taken is dirty again.
@@ -95,7 +111,7 @@ class Flusher:
         now = self._clock()
         self._call_revisits(now)
         taken = self._take()
-        if not (taken.tops or taken.ended or taken.gone_pods):
+        if not taken:
             return 0
         batch = self._derive(taken, now)
         try:
@@ -104,20 +120,28 @@ class Flusher:
                     async with self._engine.begin() as connection:
                         result = await write_batch(connection, self._cluster_id, batch, observed_at=now)
                 self._measures.count(batch, result)
-        except StoreError:
+        except StoreError as error:
+            if len(taken) == 1 and _is_of_the_data(error):
+                self._measures.writes_dropped.inc()
+                self._forget(batch)
+                log.warning("write_dropped", uids=[*taken.tops, *taken.ended, *taken.gone_pods], error=str(error))
+                return 1
             self._put_back(taken)
-            raise
-        self._settle(batch)
-        return len(taken.tops) + len(taken.ended)
+            if not _is_of_the_data(error):
+                raise
+            self._most = len(taken) // 2
+        else:
+            self._settle(batch)
+            self._most = min(self._most * 2, self._batch_size)
+        return len(taken)
 
     def _take(self) -> _Taken:
+        """Take the longest waiting, deletions first: no more than may be written in one transaction."""
         state = self._state
-        tops = tuple(uid for _, uid in zip(range(self._batch_size), state.dirty, strict=False))
-        for uid in tops:
-            del state.dirty[uid]
-        taken = _Taken(tops=tops, ended=state.ended, gone_pods=state.gone_pods)
-        state.ended, state.gone_pods = {}, {}
-        return taken
+        ended = _take_from(state.ended, self._most)
+        gone_pods = _take_from(state.gone_pods, self._most - len(ended))
+        tops = tuple(_take_from(state.dirty, self._most - len(ended) - len(gone_pods)))
+        return _Taken(tops=tops, ended=ended, gone_pods=gone_pods)
 
     def _put_back(self, taken: _Taken) -> None:
         state = self._state
@@ -178,7 +202,10 @@ class Flusher:
             )
             for pod in derivation.pods
         }
-        if derivation.revisit_at is not None:
+        if derivation.revisit_at is None:
+            self._revisit_at.pop(uid, None)
+        elif derivation.revisit_at != self._revisit_at.get(uid):
+            self._revisit_at[uid] = derivation.revisit_at
             heapq.heappush(self._revisits, (derivation.revisit_at, uid))
         return derivation
 
@@ -221,17 +248,24 @@ class Flusher:
             self._written[record.uid] = record
         for pod in batch.pods:
             self._written_pods[pod.uid] = pod
+        self._forget(batch)
+
+    def _forget(self, batch: Batch) -> None:
+        """Drop what is held of what is gone."""
         for gone in batch.gone_pods:
             self._written_pods.pop(gone.uid, None)
         for gone in batch.gone_workloads:
             self._written.pop(gone.uid, None)
             self.remembered.pop(gone.uid, None)
             self.remembered_pods.pop(gone.uid, None)
+            self._revisit_at.pop(gone.uid, None)
+            self.remembered_at_start.discard(gone.uid)
 
     def _call_revisits(self, now: datetime) -> None:
         while self._revisits and self._revisits[0][0] <= now:
-            _, uid = heapq.heappop(self._revisits)
-            if uid in self.remembered:
+            at, uid = heapq.heappop(self._revisits)
+            if self._revisit_at.get(uid) == at:
+                del self._revisit_at[uid]
                 self._state.dirty.setdefault(uid)
 
 
@@ -241,6 +275,17 @@ def _namespace_of(view: WorkloadView) -> str | None:
     if view.top_reference is not None:
         return view.top_reference.namespace
     return view.pods[0].meta.namespace if view.pods else None
+
+
+def _take_from(waiting: dict[str, Waiting], most: int) -> dict[str, Waiting]:
+    return {uid: waiting.pop(uid) for uid in list(itertools.islice(waiting, most))}
+
+
+def _is_of_the_data(error: StoreError) -> bool:
+    """Whether the same data would be refused again, by a database that is well: no rights and no schema are its own."""
+    refusal = error.__cause__
+    too_large = str(getattr(getattr(refusal, "orig", None), "sqlstate", None))[:2] == _LIMIT_EXCEEDED
+    return not isinstance(error, StoreUnavailable) and (isinstance(refusal, DataError | IntegrityError) or too_large)
 
 
 def _backoff(interval_seconds: float, failures: int) -> float:

@@ -49,6 +49,9 @@ class Measures:
         self.workloads_refused = Counter(
             "rollcall_workloads_refused", "Writes that lost to a newer row.", registry=registry
         )
+        self.writes_dropped = Counter(
+            "rollcall_writes_dropped", "Workloads and deletions that the database can never take.", registry=registry
+        )
         self.pods_written = Counter("rollcall_pods_written", "Pod rows written.", registry=registry)
         self.deletions = Counter(
             "rollcall_deletions", "Workloads closed, by how it was noticed: exact or late.", ["seen"], registry=registry

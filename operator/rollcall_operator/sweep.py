@@ -5,7 +5,7 @@ Each kind's list is complete or is not used: a failed or forbidden list closes n
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import aiohttp
@@ -21,6 +21,10 @@ from rollcall.store.records import DeletionSeen, Gone, OpenWorkload
 from rollcall_operator.cluster_state import POD, ClusterState, Ending
 from rollcall_operator.discovery import ServedKind, served_kinds
 from rollcall_operator.watches import WatchedKind
+
+UNSERVED_FOR = timedelta(seconds=10)
+"""How long discovery must have been without a kind before its rows are closed: an API server that starts up, or one of
+several that knows a CRD a little later, leaves kinds out that are there."""
 
 _FORBIDDEN = (401, 403)
 
@@ -79,6 +83,7 @@ class Sweeper:
         self._kinds = tuple(kinds)
         self._clock = clock
         self._reported: set[KindKey] = set()
+        self._unserved_since: dict[KindKey, datetime] = {}
 
     async def list_all(self) -> Lists:
         """List the metadata of every kind.
@@ -105,7 +110,10 @@ class Sweeper:
     async def _served(self) -> dict[KindKey, ServedKind | None]:
         groups = frozenset(kind.key.group for kind in self._kinds)
         served = await served_kinds(self._session, self._server, groups)
-        return {kind.key: served.get(kind.key) for kind in self._kinds}
+        found = {kind.key: served.get(kind.key) for kind in self._kinds}
+        since, now = self._unserved_since, self._clock()
+        self._unserved_since = {key: since.get(key, now) for key, served in found.items() if served is None}
+        return found
 
     async def _list(self, served: ServedKind, *, limit: int | None = None) -> Listed:
         uids: set[str] = set()
@@ -150,12 +158,16 @@ class Sweeper:
         """Close what the lists do not hold: in memory, and among the rows."""
         state, now = self._state, self._clock()
         closed = 0
+        # A kind that is not served has no list; what was seen of it is older than the newest one.
+        newest = max((listed.version for listed in lists.by_kind.values()), default=0)
         for key, listed in lists.by_kind.items():
+            held = state.pods if key == POD else state.objects
+            missing = [uid for uid, facts in held.items() if facts.meta.key == key and uid not in listed.uids]
             if listed.standing is Standing.LISTED:
-                held = state.pods if key == POD else state.objects
-                missing = [uid for uid, facts in held.items() if facts.meta.key == key and uid not in listed.uids]
                 closed += state.forget_unseen(missing, version=listed.version, at=now)
                 state.floor_version = max(state.floor_version, listed.version)
+            elif self._is_unserved(key, listed):
+                closed += state.forget_unseen(missing, version=newest, at=now)
         for uid, row in rows.items():
             if uid in state.ended or not self._is_gone(row, lists):
                 continue
@@ -170,7 +182,12 @@ class Sweeper:
                     state.gone_pods[uid] = Gone(
                         uid=uid, observed_version=state.floor_version, at=now, seen=DeletionSeen.LATE
                     )
+        state.forget_owners()
         return closed
+
+    def _is_unserved(self, key: KindKey, listed: Listed) -> bool:
+        since = self._unserved_since.get(key)
+        return listed.standing is Standing.NOT_SERVED and since is not None and self._clock() - since >= UNSERVED_FOR
 
     def _is_gone(self, row: OpenWorkload, lists: Lists) -> bool:
         state = self._state
@@ -185,6 +202,6 @@ class Sweeper:
                 in_memory = row.uid in state.objects or row.uid in state.pods
                 return row.uid not in listed.uids and not in_memory
             case Standing.NOT_SERVED:
-                return True
+                return self._is_unserved(key, listed) and row.uid not in state.objects
             case _:
                 return False
