@@ -21,6 +21,8 @@ class Probes:
     measures: Measures
     unready_because: Callable[[], str | None]
     """Why the operator is not ready, ``None`` where it is."""
+    stage: Callable[[], str]
+    """What it does where it is ready: ``ok`` where it writes."""
 
 
 async def serve(probes: Probes, *, host: str, port: int) -> tuple[web.AppRunner, int]:
@@ -50,7 +52,7 @@ async def _livez(_request: web.Request) -> web.Response:
 def _readyz(probes: Probes) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def readyz(_request: web.Request) -> web.StreamResponse:
         because = probes.unready_because()
-        return web.Response(text=f"{because or 'ok'}\n", status=200 if because is None else 503)
+        return web.Response(text=f"{because or probes.stage()}\n", status=200 if because is None else 503)
 
     return readyz
 
@@ -61,7 +63,7 @@ def _metrics(probes: Probes) -> Callable[[web.Request], Awaitable[web.StreamResp
         measures.watch_age.clear()
         for key, age in probes.life.ages().items():
             measures.watch_age.labels(key.group, key.kind).set(age)
-        measures.queue_depth.set(len(state.dirty) + len(state.ended))
+        measures.queue_depth.set(state.waiting)
         measures.unresolved.set(len(state.unresolved))
         for sort, number in state.size.items():
             measures.objects.labels(sort).set(number)

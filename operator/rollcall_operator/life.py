@@ -1,10 +1,13 @@
 """When each watch last showed life: an event, or an answer of the API server to its list or to its (re)opened watch.
 
-kopf shows handlers neither bookmarks nor silence. But each watch is opened for :data:`WATCH_SECONDS` at most, so a
+kopf shows handlers neither bookmarks nor silence. But each watch is opened for :func:`watch_seconds` at most, so a
 watch that lives asks again within that time; aiohttp tells of every such answer. A watch whose task has died asks no
 more, and its age grows.
+
+A list that is asked for again says that a watch had a gap: what was deleted in it, only a sweep can find.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -17,10 +20,14 @@ from rollcall.domain.facts import KindKey
 Clock = Callable[[], datetime]
 """The shell's clock: aware instants."""
 
-WATCH_SECONDS = 30
-"""Longest time a watch stays open; with it, the longest age of a healthy one."""
+LONGEST_WATCH_SECONDS = 30
 
 _PATH = re.compile(r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)/(?P<plural>[^/]+)$")
+
+
+def watch_seconds(limit_seconds: float) -> int:
+    """How long a watch stays open at most, and with it the longest age of a healthy one: well within the limit."""
+    return max(1, min(LONGEST_WATCH_SECONDS, int(limit_seconds / 4)))
 
 
 class WatchLife:
@@ -30,7 +37,9 @@ class WatchLife:
         self._clock = clock
         self._kinds: dict[tuple[str, str], KindKey] = {}
         self._seen: dict[KindKey, datetime] = {}
-        self.started_at = clock()
+        self._listed: set[KindKey] = set()
+        self.relisted = asyncio.Event()
+        """Set when a kind is listed again; whoever sweeps clears it."""
 
     def expect(self, key: KindKey, plural: str) -> None:
         """From now on this kind's watch must show life."""
@@ -75,3 +84,10 @@ class WatchLife:
             key = self._kinds.get((match["group"] or "", match["plural"]))
             if key is not None:
                 self.note(key)
+                if not {"watch", "continue"} & params.url.query.keys():
+                    self._note_list(key)
+
+    def _note_list(self, key: KindKey) -> None:
+        if key in self._listed:
+            self.relisted.set()
+        self._listed.add(key)

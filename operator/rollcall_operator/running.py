@@ -4,19 +4,18 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
-import kopf
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.cluster_access import METADATA, Access, find_access, get_json
 from rollcall.domain.facts import KindKey
 from rollcall.domain.kinds.catalogue import watched_entries
-from rollcall.errors import ClusterError, RollcallError, StoreError
+from rollcall.errors import ClusterError, RollcallError, SettingsError, StoreError, StoreUnavailable
 from rollcall.settings import Settings
 from rollcall.store.engine import create_engine, store_errors
 from rollcall.store.memory import (
@@ -32,11 +31,11 @@ from rollcall_operator.cluster_state import NAMESPACE, NODE, POD, PRIORITY_CLASS
 from rollcall_operator.endpoints import Probes, serve
 from rollcall_operator.flusher import Flusher
 from rollcall_operator.leader import Leadership
-from rollcall_operator.life import WatchLife
+from rollcall_operator.life import WatchLife, watch_seconds
 from rollcall_operator.measures import Measures
 from rollcall_operator.owners import OwnerReader
 from rollcall_operator.sweep import Lists, Standing, Sweeper
-from rollcall_operator.watches import WatchedKind, build_registry, observer_settings
+from rollcall_operator.watches import WatchedKind, Watches
 
 TOUCH_SECONDS = 1.0
 """How often the view's freshness is written."""
@@ -49,6 +48,15 @@ _OWNERS_SECONDS = 0.2
 _WATCHDOG_SECONDS = 2.0
 _RETENTION_SECONDS = 3600.0
 _RELIST_SECONDS = 10.0
+
+_READY = "ok"
+_STANDBY = "standing by for the Lease"
+"""It counts as ready: a rolling update waits for the new pod to be ready before it ends the old one, which leads."""
+
+_SETTLE_SECONDS = 1.0
+"""From a kind's second list to the sweep: what broke one watch mostly broke others."""
+
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
 
@@ -100,26 +108,42 @@ class Operator:
         """
         self._take_signals()
         operator = self.settings.operator
-        access = find_access(operator.kube_context)
-        probes = Probes(self.state, self.life, self.measures, self._unready_because)
+        access = self._access()
+        probes = Probes(self.state, self.life, self.measures, self._unready_because, lambda: self._stage)
         runner, port = await serve(probes, host=operator.host, port=operator.port)
         log.info("operator_started", server=access.server, host=operator.host, port=port)
         try:
-            await self._check_schema()
-            async with access.session() as session, access.session(self.life.trace()) as watch_session:
-                await self._live(access, session, watch_session)
+            # A database that is away is waited for, but a wrong schema is told at once.
+            try:
+                await self._check_schema()
+            except StoreUnavailable as error:
+                self._database_ok = False
+                log.warning("start_delayed", error=str(error))
+            async with access.session() as session:
+                await self._live(access, session)
         finally:
             await self._engine.dispose()
             await runner.cleanup()
 
-    async def _live(self, access: Access, session: aiohttp.ClientSession, watch_session: aiohttp.ClientSession) -> None:
+    def _access(self) -> Access:
+        context = self.settings.operator.kube_context
+        try:
+            return find_access(context)
+        except ClusterError as error:
+            if context is None:
+                raise
+            raise SettingsError(f"ROLLCALL_OPERATOR__KUBE_CONTEXT: {error}") from error
+
+    async def _live(self, access: Access, session: aiohttp.ClientSession) -> None:
         sweeper = Sweeper(self.state, session, access.server, self._kinds, clock=now)
-        lists = await self._begin(sweeper, session, access.server)
-        stop_watching = asyncio.Event()
+        lists = await self._unless_stopped(self._begin(sweeper, session, access.server))
+        if lists is None:
+            return
         async with asyncio.TaskGroup() as group:
             background = [
-                group.create_task(self._watch(access, watch_session, stop_watching)),
+                group.create_task(self._watches(access).run()),
                 group.create_task(self._read_owners(session, access.server)),
+                group.create_task(self._look_for_ever(sweeper)),
                 group.create_task(self._watchdog()),
                 group.create_task(self._end_when_lost()),
             ]
@@ -130,9 +154,9 @@ class Operator:
                     await self._write(sweeper)
             finally:
                 self.stopped.set()
-                stop_watching.set()
-                for task in background[1:]:
+                for task in background:
                     task.cancel()
+                await self.leadership.resign()
 
     async def _begin(self, sweeper: Sweeper, session: aiohttp.ClientSession, server: str) -> Lists:
         """Find out which cluster this is and what may be listed in it.
@@ -150,36 +174,23 @@ class Operator:
                         f"The operator may not list {', '.join(refused)}; see deploy/manifests/operator-rights.yaml."
                     )
             except ClusterError:
-                if self.stopped.is_set() or now() > until:
+                if now() > until:
                     raise
-                await self._sleep(1)
+                await asyncio.sleep(1)
             else:
                 self._take_standings(lists.standings)
                 return lists
 
-    async def _watch(self, access: Access, session: aiohttp.ClientSession, stop: asyncio.Event) -> None:
-        async def login(**_: Any) -> kopf.AiohttpSession:
-            return kopf.AiohttpSession(server=access.server, aiohttp_session=session, default_namespace="default")
-
-        allowed = [kind for kind in self._kinds if self._standings.get(kind.key) is not Standing.FORBIDDEN]
-        ready = asyncio.Event()
-        signals = asyncio.create_task(self._take_signals_back(ready))
-        await kopf.operator(
-            registry=build_registry(allowed, self._door, login),
-            settings=observer_settings(),
-            standalone=True,
-            clusterwide=True,
-            stop_flag=stop,
-            ready_flag=ready,
+    def _watches(self, access: Access) -> Watches:
+        return Watches(
+            [kind for kind in self._kinds if self._standings.get(kind.key) is not Standing.FORBIDDEN],
+            self._door,
+            server=access.server,
+            new_session=lambda: access.session(self.life.trace()),
+            watch_seconds=watch_seconds(self.settings.operator.watch_limit_seconds),
+            # Kopf would stop watching before the last changes are written.
+            on_start=self._take_signals,
         )
-        signals.cancel()
-        # It returns when asked to, by us or by a signal that came before we took the signals back; else it raises.
-        self.stopped.set()
-
-    async def _take_signals_back(self, ready: asyncio.Event) -> None:
-        """Kopf listens to SIGTERM itself and would stop watching before the last changes are written."""
-        await ready.wait()
-        self._take_signals()
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -209,7 +220,7 @@ class Operator:
         log.info("first_lists_complete", **self.state.size)
 
     async def _take_lead(self, access: Access) -> None:
-        self._stage = "standing by for the Lease"
+        self._stage = _STANDBY
         operator = self.settings.operator
         if operator.leader_election:
             self.leadership.campaign(access, namespace=operator.lease_namespace, name=operator.lease_name)
@@ -234,9 +245,10 @@ class Operator:
             measures=self.measures,
         )
         self._stage = "reading what the database remembers"
+        await self._until_stopped(self._check_schema)
         await self._until_stopped(lambda: self._remember(flusher))
         await self._until_stopped(lambda: self._sweep(sweeper))
-        self._stage = "ready"
+        self._stage = _READY
         log.info("writing_started", cluster_id=self._cluster_id)
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -248,13 +260,13 @@ class Operator:
             for task in tasks:
                 task.cancel()
 
-    async def _until_stopped(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _until_stopped(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Try a step of the start until it works: the database or the API server may be away just now."""
         pause = 0.5
         while not self.stopped.is_set():
             try:
-                await step()
-            except (StoreError, ClusterError) as error:
+                await self._unless_stopped(step())
+            except (StoreUnavailable, ClusterError) as error:
                 self._database_ok = not isinstance(error, StoreError)
                 log.warning("start_delayed", error=str(error))
                 await self._sleep(pause)
@@ -269,7 +281,7 @@ class Operator:
                 flusher.remembered = await load_remembered(connection, self._cluster_id)
                 flusher.remembered_pods = await load_remembered_pods(connection, self._cluster_id)
                 await make_partitions(connection, now=now())
-        flusher.remembered_at_start = frozenset(flusher.remembered)
+        flusher.remembered_at_start = set(flusher.remembered)
 
     async def _sweep(self, sweeper: Sweeper) -> None:
         closed = await sweeper.sweep(self._engine, self._cluster_id)
@@ -278,21 +290,26 @@ class Operator:
             log.info("late_deletions_found", number=closed)
 
     async def _sweep_for_ever(self, sweeper: Sweeper) -> None:
-        waited = 0.0
-        operator = self.settings.operator
-        step = min(operator.sweep_interval_seconds, operator.discovery_interval_seconds)
         while True:
-            await asyncio.sleep(step)
-            waited += step
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.operator.sweep_interval_seconds):
+                    await self.life.relisted.wait()
+                    await asyncio.sleep(_SETTLE_SECONDS)
+            self.life.relisted.clear()
             try:
-                # It costs little, and keeps the watchdog from waiting for kinds that have gone.
-                if waited >= operator.sweep_interval_seconds:
-                    waited = 0.0
-                    await self._sweep(sweeper)
-                self._take_standings(await sweeper.standings())
+                await self._sweep(sweeper)
             except (StoreError, ClusterError) as error:
                 self.measures.sweeps.labels("failed").inc()
                 log.warning("sweep_failed", error=str(error))
+
+    async def _look_for_ever(self, sweeper: Sweeper) -> None:
+        """Keep the watchdog from waiting for kinds that have gone; a standby has one too."""
+        while True:
+            await asyncio.sleep(self.settings.operator.discovery_interval_seconds)
+            try:
+                self._take_standings(await sweeper.standings())
+            except ClusterError as error:
+                log.warning("discovery_failed", error=str(error))
 
     def _take_standings(self, standings: Mapping[KindKey, Standing]) -> None:
         for kind in self._kinds:
@@ -342,8 +359,10 @@ class Operator:
                 if oldest is not None:
                     await self._touch(oldest)
                 self._database_ok = True
-            except StoreError:
+            except StoreUnavailable:
                 self._database_ok = False
+            except StoreError as error:
+                log.warning("touch_failed", error=str(error))
             await asyncio.sleep(TOUCH_SECONDS)
 
     async def _touch(self, oldest: datetime) -> None:
@@ -387,16 +406,27 @@ class Operator:
             async with self._engine.connect() as connection:
                 await check_schema(connection)
 
+    async def _unless_stopped(self, step: Coroutine[Any, Any, Answer]) -> Answer | None:
+        """The answer of a step; ``None`` where the operator was stopped first, which ends the step."""
+        task, stopped = asyncio.create_task(step), asyncio.create_task(self.stopped.wait())
+        try:
+            await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+            return await task if task.done() else None
+        finally:
+            for one in (task, stopped):
+                one.cancel()
+            await asyncio.wait((task, stopped))
+
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.stopped.wait()
 
     def _unready_because(self) -> str | None:
-        if self._stage != "ready":
-            return self._stage
         if not self._database_ok:
             return "the database is away; changes are kept until it is back"
+        if self._stage not in (_READY, _STANDBY):
+            return self._stage
         stale = self.life.dead(self.settings.operator.watch_limit_seconds / 2)
         if stale:
             return f"no sign of life from the watch of {', '.join(sorted(key.kind for key in stale))}"
