@@ -61,6 +61,12 @@ def find_binaries(say: Say) -> Binaries:
     Raises:
         BuildError: they cannot be had; a sentence.
     """
+    found = given_or_cached(say)
+    return _multi_call(build(say)) if found is None else found
+
+
+def given_or_cached(say: Say) -> Binaries | None:
+    """The programs where nothing has to be built for them."""
     given = os.environ.get(_ASSETS)
     if given:
         found = {program: Path(given, program) for program in PROGRAMS}
@@ -69,8 +75,10 @@ def find_binaries(say: Say) -> Binaries:
             return Binaries(given, {program: (str(path),) for program, path in found.items()})
         say(f"{_ASSETS}={given} lacks {', '.join(missing)}: not used")
     binary = cached_binary()
-    if not binary.exists():
-        build(say)
+    return _multi_call(binary) if binary.exists() else None
+
+
+def _multi_call(binary: Path) -> Binaries:
     return Binaries(str(binary), {program: (str(binary), program) for program in PROGRAMS})
 
 

@@ -9,9 +9,9 @@ from importlib import import_module
 
 from rollcall.errors import RollcallError
 from rollcall_cluster.applying import SAMPLES, apply_objects, create_nodes, read_documents
-from rollcall_cluster.binaries import build, find_binaries, kubernetes_version
+from rollcall_cluster.binaries import build, find_binaries, given_or_cached, kubernetes_version
 from rollcall_cluster.control_plane import LocalCluster
-from rollcall_cluster.kind import KindCluster
+from rollcall_cluster.kind import KindCluster, kind_can_run
 from rollcall_cluster.training import TrainingOperator
 
 _STARTED = time.monotonic()
@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with TrainingOperator(api):
                 if words.command == "run":
                     demo = import_module("rollcall_demo.command")
-                    name = "a kind cluster" if words.source == "kind" else f"a local Kubernetes {kubernetes_version()}"
-                    return int(demo.main(["--kubeconfig", str(cluster.kubeconfig), "--cluster-name", name, *rest]))
+                    flags = ["--kubeconfig", str(cluster.kubeconfig), "--cluster-name", cluster.description, *rest]
+                    return int(demo.main(flags))
                 say("in another terminal:")
                 sys.stdout.write(f"    export KUBECONFIG={cluster.kubeconfig}\n    kubectl get pods -A\n")
                 say("Ctrl-C stops the cluster and removes its data")
@@ -56,10 +56,12 @@ def say(line: str) -> None:
 
 
 def _cluster(source: str) -> LocalCluster | KindCluster:
-    if source == "kind":
+    """The quickest source first: programs that are there, then kind where it can run, and only then the build."""
+    binaries = None if source == "kind" else given_or_cached(say)
+    if source == "kind" or (binaries is None and kind_can_run()):
         say("starting a kind cluster")
         return KindCluster()
-    binaries = find_binaries(say)
+    binaries = binaries or find_binaries(say)
     say(f"starting Kubernetes {kubernetes_version()} from {binaries.where}")
     return LocalCluster(binaries)
 

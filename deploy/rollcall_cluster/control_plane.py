@@ -20,7 +20,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from rollcall.errors import ClusterError
-from rollcall_cluster.binaries import MODULE, Binaries
+from rollcall_cluster.binaries import MODULE, Binaries, kubernetes_version
 from rollcall_cluster.certificates import Authority, make_key_pair
 from rollcall_demo.programs import Program, free_ports
 
@@ -84,6 +84,11 @@ class LocalCluster:
     ) -> None:
         """Stop everything and forget the data."""
         self._stop()
+
+    @property
+    def description(self) -> str:
+        """What it is, in the words of a title."""
+        return f"a local Kubernetes {kubernetes_version()}"
 
     def api_client(self) -> client.ApiClient:
         """A client with every right."""

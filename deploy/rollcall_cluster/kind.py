@@ -16,10 +16,31 @@ from rollcall_cluster.binaries import MODULE
 _FILES = Path(__file__).resolve().parents[1] / "kind"
 
 
+_ENGINES = ("docker", "podman", "nerdctl")
+_ENGINE_SECONDS = 10
+
+
+def kind_can_run() -> bool:
+    """Whether kind is there and a container engine answers."""
+    if shutil.which("kind") is None:
+        return False
+    return any(_answers(engine) for engine in _ENGINES if shutil.which(engine))
+
+
+def _answers(engine: str) -> bool:
+    try:
+        done = subprocess.run([engine, "info"], capture_output=True, check=False, timeout=_ENGINE_SECONDS)  # noqa: S603 - one of three names
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
 class KindCluster:
     """A kind cluster while the ``with`` block runs; it is deleted after."""
 
     name = "rollcall"
+    description = "a kind cluster"
+    """What it is, in the words of a title."""
 
     def __init__(self) -> None:
         self.folder = Path()
