@@ -32,12 +32,13 @@ MOST = 2**63 - 1
 """The largest amount of base units that is kept, also the largest that the store's columns hold."""
 
 _MOST_EXPONENT = 30
+_MOST_TEXT = 100
+"""No honest quantity is longer."""
 
 
-@lru_cache(maxsize=8192)
 def parse_quantity(text: str) -> Fraction | None:
     """The exact value, ``None`` where ``text`` is no quantity or absurdly large. Never slow, whatever the text."""
-    match = _QUANTITY.fullmatch(text.strip()) if len(text) <= 100 else None  # noqa: PLR2004 - no honest one is longer
+    match = _QUANTITY.fullmatch(text.strip()) if len(text) <= _MOST_TEXT else None
     if match is None:
         return None
     sign, digits, exponential, exponent, suffix = match.groups()
@@ -63,7 +64,14 @@ def base_units(value: Any, *, scale: int = 1) -> int | None:
         return None
     if isinstance(value, int) and abs(value) > MOST:
         return None
-    parsed = parse_quantity(value if isinstance(value, str) else repr(value))
+    text = value if isinstance(value, str) else repr(value)
+    return _base_units(text, scale) if len(text) <= _MOST_TEXT else None
+
+
+@lru_cache(maxsize=8192)
+def _base_units(text: str, scale: int) -> int | None:
+    # A cluster's worth of pods asks for the same few quantities, at every look anew.
+    parsed = parse_quantity(text)
     if parsed is None or parsed < 0:
         return None
     scaled = parsed * scale

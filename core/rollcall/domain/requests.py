@@ -195,6 +195,7 @@ def _request(
 ) -> ResourceRequest:
     app = elements_at(spec, "containers")
     init = elements_at(spec, "initContainers")
+    app_limits = [_amounts(at(container, "resources.limits")) for container in app]
 
     def asked(container: Mapping[str, Any]) -> Amounts:
         amounts = _amounts(at(container, "resources.requests"))
@@ -208,11 +209,8 @@ def _request(
 
     overhead = _amounts(spec.get("overhead"))
     total = _formula([asked(c) for c in app], [(_is_sidecar(c), asked(c)) for c in init])
-    limits = _formula(
-        [_amounts(at(c, "resources.limits")) for c in app],
-        [(_is_sidecar(c), _amounts(at(c, "resources.limits"))) for c in init],
-    )
-    complete = {name for name in limits if app and all(name in _amounts(at(c, "resources.limits")) for c in app)}
+    limits = _formula(app_limits, [(_is_sidecar(c), _amounts(at(c, "resources.limits"))) for c in init])
+    complete = {name for name in limits if app and all(name in of_one for of_one in app_limits)}
     pod_requests, pod_limits = _amounts(at(spec, "resources.requests")), _amounts(at(spec, "resources.limits"))
     for name in _POD_LEVEL:
         if name in pod_limits:
