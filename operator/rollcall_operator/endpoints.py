@@ -1,5 +1,6 @@
 """``/livez``, ``/readyz`` and ``/metrics`` of the operator, on a port of their own."""
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -41,7 +42,8 @@ async def serve(probes: Probes, *, host: str, port: int) -> tuple[web.AppRunner,
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
-        raise SettingsError(f"ROLLCALL_OPERATOR__PORT: cannot listen on {host}:{port}: {error.strerror}.") from error
+        sentence = f"cannot listen on {host}:{port}: {os.strerror(error.errno) if error.errno else error}"
+        raise SettingsError(f"ROLLCALL_OPERATOR__HOST and __PORT: {sentence}.") from error
     return runner, int(runner.addresses[0][1])
 
 
