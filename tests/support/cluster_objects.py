@@ -52,3 +52,16 @@ def a_job(
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"backoffLimit": 0, **(spec or {}), "template": a_pod_template(gpus=gpus, **play)},
     }
+
+
+def a_deployment(namespace: str, name: str, *, replicas: int = 1, gpus: int = 1, **play: object) -> dict[str, Any]:
+    """A Deployment."""
+    template = a_pod_template(gpus=gpus, **play)
+    template["metadata"]["labels"] = {"app": name}
+    template["spec"]["restartPolicy"] = "Always"
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template},
+    }
