@@ -17,6 +17,10 @@ class Agenda:
         self._due: dict[str, tuple[float, int, Callable[[], float | None]]] = {}
         self._entries = 0
 
+    def __len__(self) -> int:
+        """How many entries are held, broken-off ones that are not yet due included."""
+        return len(self._heap)
+
     def begin(self, key: str, act: Act, *, after: float = 0.0) -> None:
         """Play an act to its end; one of the same key is broken off."""
         self._put(key, after, lambda: next(act, None))

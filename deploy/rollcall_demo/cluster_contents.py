@@ -29,10 +29,16 @@ _NODES: tuple[tuple[str, str | None, dict[str, str]], ...] = (
     ("sim-h100-2", "h100", _H100),
     ("sim-a100-1", "a100", _A100),
     ("sim-a100-2", "a100", _A100),
+    ("sim-a100-3", "a100", _A100),
     ("sim-l40s-1", None, _L40S),
+    ("sim-l40s-2", None, _L40S),
     ("sim-cpu-1", None, {}),
 )
 """Name, pool and GPU labels."""
+
+RESERVED_TAINT = "rollcall.dev/reserved"
+RESERVED_POOL = "h100"
+"""The pool whose nodes are kept, by a taint, for those that ask for it: so that whole nodes are to be had."""
 
 PROJECTS = {"vision": "research", "language": "research", "speech": "research", "serving": "product"}
 """The department of each project; a project's namespace is named after it."""
@@ -60,7 +66,8 @@ def create_contents(world: World) -> None:
             **({**gpu_labels, "nvidia.com/gpu.count": str(GPUS_PER_NODE)} if gpu_labels else {}),
         }
         status = _node_status(number, world.stamp(), name, gpus=GPUS_PER_NODE if gpu_labels else 0)
-        world.create(NODE, {"name": name, "labels": labels}, {"spec": {}, "status": status})
+        taints = [{"key": RESERVED_TAINT, "value": RESERVED_POOL, "effect": "NoSchedule"}] * (pool == RESERVED_POOL)
+        world.create(NODE, {"name": name, "labels": labels}, {"spec": {"taints": taints}, "status": status})
 
 
 def _namespaces() -> Iterator[Json]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from rollcall_demo.cluster_contents import POOL_LABEL, PRIORITIES
+from rollcall_demo.cluster_contents import POOL_LABEL, PRIORITIES, RESERVED_POOL, RESERVED_TAINT
 from rollcall_demo.life import Life, PodShape
 from rollcall_demo.objects import Json, copied
 from rollcall_demo.resources import CRONJOB, DEPLOYMENT, JOB, POD, PYTORCHJOB, REPLICASET, STATEFULSET
@@ -57,6 +57,8 @@ def pod_template(life: Life) -> Json:
         spec["initContainers"] = [{**fetch, "command": ["fetch", "--into", "/data"], "args": [], "resources": {}}]
     if shape.pool is not None:
         spec["nodeSelector"] = {POOL_LABEL: shape.pool}
+    if shape.pool == RESERVED_POOL:
+        spec["tolerations"] = [{"key": RESERVED_TAINT, "operator": "Exists", "effect": "NoSchedule"}]
     return {"metadata": {"labels": {"app": life.name}}, "spec": spec}
 
 
@@ -86,7 +88,7 @@ def create_pod(world: World, metadata: Json, template: Json, owner: Json | None 
         serviceAccountName="default",
         serviceAccount="default",
         enableServiceLinks=True,
-        tolerations=_TOLERATIONS,
+        tolerations=[*spec.get("tolerations", ()), *_TOLERATIONS],
     )
     for container in spec["containers"]:
         resources = container["resources"]

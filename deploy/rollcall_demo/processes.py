@@ -30,8 +30,10 @@ class Wiring:
     api_port: int = 0
     operator_port: int = 0
     cluster_name: str = "default"
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Further variables; those of this process win."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Further variables; they win."""
+    """Further variables; they win over all others."""
 
     def variables(self, *, api_port: int, operator_port: int) -> dict[str, str]:
         """The environment of both."""
@@ -50,7 +52,7 @@ class Wiring:
         if self.context is not None:
             settings["ROLLCALL_OPERATOR__KUBE_CONTEXT"] = self.context
         named = {"ROLLCALL_CLUSTER__NAME": self.cluster_name}
-        return {**named, **os.environ, **settings, **self.environment}
+        return {**named, **self.defaults, **os.environ, **settings, **self.environment}
 
 
 class RollcallProcesses:

@@ -22,34 +22,40 @@ Amounts = Counter[str]
 
 def schedule_for_ever(world: World) -> Act:
     """One round after the other."""
+    asked: dict[str, Amounts] = {}
     while True:
-        schedule(world)
+        pods = world.objects.all(POD)
+        # What a pod asks for never changes; kept from round to round, for those that are still there.
+        uids = [pod["metadata"]["uid"] for pod in pods]
+        asked = {uid: asked.get(uid) or requests_of(pod) for uid, pod in zip(uids, pods, strict=True)}
+        schedule(world, pods, asked)
         yield ROUND_SECONDS
 
 
-def schedule(world: World) -> None:
+def schedule(world: World, pods: list[Json], asked_by: Mapping[str, Amounts]) -> None:
     """Give every pod that waits a node, or a reason: the most important first, then the oldest."""
-    pods = world.objects.all(POD)
     waiting = [pod for pod in pods if _waits(pod)]
     if not waiting:
         return
     nodes = world.objects.all(NODE)
-    free = free_amounts(nodes, pods)
+    free = free_amounts(nodes, pods, asked_by)
+    # Of two as full the one with fewer GPUs: who asks for none goes where there is none.
+    capacity = {node["metadata"]["name"]: int(node["status"]["allocatable"].get(GPU, "0")) for node in nodes}
     for pod in sorted(waiting, key=_urgency):
-        asked = requests_of(pod)
+        asked = asked_by[pod["metadata"]["uid"]]
         refusals = {node["metadata"]["name"]: _refusals(pod, node, asked, free) for node in nodes}
         fitting = [name for name, reasons in refusals.items() if not reasons]
         if fitting:
             # The fullest that fits, so that whole nodes stay free for those that need whole nodes.
-            name = min(fitting, key=lambda name: (free[name][GPU], name))
+            name = min(fitting, key=lambda name: (free[name][GPU], capacity[name], name))
             free[name].subtract(asked)
             _bind(world, pod, name)
         else:
             _refuse(world, pod, Counter(reason for reasons in refusals.values() for reason in reasons), len(nodes))
 
 
-def free_amounts(nodes: list[Json], pods: list[Json]) -> dict[str, Amounts]:
-    """What each node has left; a pod holds what it asked for until its phase is terminal."""
+def free_amounts(nodes: list[Json], pods: list[Json], asked_by: Mapping[str, Amounts]) -> dict[str, Amounts]:
+    """What each node has left; a pod holds what it asked for, by its uid, until its phase is terminal."""
     free = {
         node["metadata"]["name"]: Counter(
             {key: quantity(value) for key, value in node["status"]["allocatable"].items()}
@@ -59,7 +65,7 @@ def free_amounts(nodes: list[Json], pods: list[Json]) -> dict[str, Amounts]:
     for pod in pods:
         node_name = pod["spec"].get("nodeName")
         if node_name is not None and not is_terminal(pod):
-            free[node_name].subtract(requests_of(pod))
+            free[node_name].subtract(asked_by[pod["metadata"]["uid"]])
     return free
 
 
@@ -94,6 +100,9 @@ def _refusals(pod: Json, node: Json, asked: Amounts, free: Mapping[str, Amounts]
     labels = node["metadata"]["labels"]
     if any(labels.get(key) != value for key, value in selector.items()):
         return ["node(s) didn't match Pod's node affinity/selector"]
+    tolerated = {toleration["key"] for toleration in pod["spec"]["tolerations"]}
+    if any(taint["key"] not in tolerated for taint in node["spec"]["taints"]):
+        return ["node(s) had untolerated taint(s)"]
     left = free[node["metadata"]["name"]]
     return [f"Insufficient {resource}" for resource, amount in asked.items() if left[resource] < amount]
 

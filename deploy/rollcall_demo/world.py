@@ -3,7 +3,7 @@
 import random
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -150,16 +150,20 @@ class World:
         edited: Json = copied(current)
         yield edited
         if edited != current:
-            self._wake_about(self.objects.update(ref.resource, edited))
+            self._wake_about(self.objects.update(ref.resource, edited, given_away=True))
 
     def write_status(self, ref: Ref, status: Json) -> None:
-        """Replace the status of an object; nothing happens where it is the same.
+        """Replace the status of an object by one that is given away; nothing happens where it is the same.
 
         Raises:
             KeyError: there is no such object.
         """
-        with self.editing(ref) as edited:
-            edited["status"] = status
+        current = self.get(ref)
+        if current is None:
+            raise KeyError(ref)
+        if status != current["status"]:
+            whole = {**current, "status": status}
+            self._wake_about(self.objects.update(ref.resource, whole, given_away=True))
 
     def delete(self, ref: Ref) -> None:
         """Remove an object at once, whatever finalizers it has."""
@@ -185,6 +189,18 @@ class World:
         owned.pop(uid, None)
         if not owned and owner not in self._refs:
             self._owned.pop(owner, None)
+
+    def size(self) -> dict[str, int]:
+        """How much is held of what; none of it may grow for ever."""
+        held: dict[str, Sized] = {
+            "agenda": self.agenda,
+            "casts": self.casts,
+            "plays": self.plays,
+            "since": self.since,
+            "objects": self._refs,
+            "owners": self._owned,
+        }
+        return {name: len(one) for name, one in held.items()}
 
     # Waking
 

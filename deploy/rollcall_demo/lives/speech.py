@@ -97,7 +97,7 @@ LIVES = (
         namespace=_PROJECT,
         name="probe-gpu",
         pod=PodShape(image="registry.example/tools/probe:1", command=("nvidia-smi",), gpus=1),
-        plays={"": (PodPlay(run=15),)},
+        plays={"": (PodPlay(run=8),)},
         script=(UntilEnded(keep=20),),
         user="hana@example.com",
         shows=("Running", "Completed"),
