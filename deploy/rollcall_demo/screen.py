@@ -43,7 +43,7 @@ class View:
         self.workloads: list[Json] = []
         self.deleted = 0
         self.observed_at = ""
-        self._phases: dict[str, str] = {}
+        self._shown: dict[str, tuple[str, str, str]] = {}
 
     async def refresh(self, session: aiohttp.ClientSession, api: str) -> None:
         """Ask the API once more; a failure leaves what was there."""
@@ -60,15 +60,19 @@ class View:
     def changes(self) -> Iterator[str]:
         """A line for each workload whose phase is another than at the last call."""
         now = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
-        phases = {workload["id"]: workload["phase"] for workload in self.workloads}
+        before, self._shown = (
+            self._shown,
+            {one["id"]: (_name(one), one["type"], one["phase"]) for one in self.workloads},
+        )
+        for uid, (name, kind, phase) in before.items():
+            if uid not in self._shown:
+                yield f"{now}  {name:<36} {kind:<12} deleted, was {phase}"
         for workload in reversed(self.workloads):
-            before = self._phases.get(workload["id"])
-            if before != workload["phase"]:
-                arrow = f"{before} → {workload['phase']}" if before else workload["phase"]
-                yield f"{now}  {_name(workload):<36} {workload['type']:<12} {arrow}{_because(workload)}"
-        for gone in self._phases.keys() - phases.keys():
-            yield f"{now}  {gone:<36} {'':<12} deleted, was {self._phases[gone]}"
-        self._phases = phases
+            name, kind, phase = self._shown[workload["id"]]
+            _, _, last = before.get(workload["id"], ("", "", ""))
+            if last != phase:
+                arrow = f"{last} → {phase}" if last else phase
+                yield f"{now}  {name:<36} {kind:<12} {arrow}{_because(workload)}"
 
 
 def _name(workload: Mapping[str, Any]) -> str:
@@ -112,13 +116,14 @@ def _cells(workload: Json) -> list[str | Text]:
     wanted = workload.get("requestedPods", {}).get("number")
     pods = f"{workload['runningPods']}/{wanted}" if wanted is not None else str(workload["runningPods"])
     return [
-        workload["projectName"],
-        workload["name"],
-        workload["type"],
+        # As text: a bracket in a name is no markup.
+        Text(workload["projectName"]),
+        Text(workload["name"]),
+        Text(workload["type"]),
         Text(phase, style=COLOURS.get(phase, "")),
         pods,
         f"{_gpus(workload, 'allocatedResources')}/{_gpus(workload, 'workloadRequestedResources')}",
-        ",".join(workload.get("currentNodePools", ())),
+        Text(",".join(workload.get("currentNodePools", ()))),
         _age(workload["createdAt"]),
         Text(workload.get("phaseMessage", ""), style="dim"),
     ]
