@@ -77,6 +77,8 @@ class ClusterState:
         self._pods_on: dict[str, set[str]] = defaultdict(set)
         self.unresolved: dict[str, OwnerReference] = {}
         """Member uid to the owner whose metadata must be read before its top is known."""
+        self._waiting_for: dict[str, dict[str, None]] = {}
+        """The same by the owner's uid: at a start thousands of pods wait, and each owner's arrival asks for its own."""
         self.dirty: dict[str, None] = {}
         """Top uids to derive again, the longest waiting first."""
         self.ended: dict[str, Ending] = {}
@@ -226,7 +228,7 @@ class ClusterState:
     def learn_owner(self, uid: str, found: Meta | Missing) -> None:
         """Take in the metadata of an owner that is not watched, or why it cannot be had."""
         self._look_up(uid, found)
-        for member in [member for member, owner in self.unresolved.items() if owner.uid == uid]:
+        for member in tuple(self._waiting_for.get(uid, ())):
             self._place_again(member)
 
     def _look_up(self, uid: str, found: Meta | Missing) -> None:
@@ -263,6 +265,7 @@ class ClusterState:
             known = self._known(owner)
             if known is None:
                 self.unresolved[meta.uid] = owner
+                self._waiting_for.setdefault(owner.uid, {})[meta.uid] = None
                 return
             if isinstance(known, Missing):
                 walk.not_found(owner)
@@ -281,7 +284,7 @@ class ClusterState:
 
     def _adopt(self, uid: str) -> None:
         """An object came after what it owns: place again those that waited for it or stopped short below it."""
-        for member in [member for member, owner in self.unresolved.items() if owner.uid == uid]:
+        for member in tuple(self._waiting_for.get(uid, ())):
             self._place_again(member)
         for member in tuple(self._members.get(uid, ())):
             if member != uid:
@@ -294,7 +297,12 @@ class ClusterState:
             self._mark(member)
 
     def _leave(self, uid: str) -> None:
-        self.unresolved.pop(uid, None)
+        owner = self.unresolved.pop(uid, None)
+        if owner is not None:
+            waiting = self._waiting_for[owner.uid]
+            del waiting[uid]
+            if not waiting:
+                del self._waiting_for[owner.uid]
         top = self._top_of.pop(uid, None)
         if top is not None:
             members = self._members.get(top.uid)
