@@ -126,16 +126,15 @@ class _Lease(LeaseLock):
         """Empty the Lease if it is ours; it is never taken again."""
         with self._turn:
             self._released = True
-            lease = self.lease_reference
-            if lease is None or lease.spec.holder_identity != self.identity:
-                return
-            lease.spec.holder_identity = ""
-            lease.spec.lease_duration_seconds = 1
             try:
+                lease = self.api_instance.read_namespaced_lease(self.name, self.namespace)
+                if lease.spec.holder_identity != self.identity:
+                    return
+                lease.spec.holder_identity = ""
+                lease.spec.lease_duration_seconds = 1
                 self.api_instance.replace_namespaced_lease(name=self.name, namespace=self.namespace, body=lease)
             except (urllib3.exceptions.HTTPError, OSError, ApiException) as error:
-                if getattr(error, "status", None) != _CONFLICT:  # else it was not ours any more
-                    log.warning("lease_not_released", error=type(error).__name__)
+                log.warning("lease_not_released", error=type(error).__name__)
 
 
 class _Bounded:
