@@ -12,7 +12,7 @@ import pytest
 import yaml
 from support.operator_process import OperatorProcess
 from support.rows import Rows, eventually
-from support.simulated_cluster import COMPLETED, SimulatedCluster, exit_code_of, sentence_of
+from support.simulated_cluster import COMPLETED, SimulatedCluster, exit_code_of
 
 from rollcall.settings import DatabaseSettings
 from rollcall_demo.programs import free_ports
