@@ -1,5 +1,6 @@
 """Putting objects into a cluster: YAML files by server-side apply, and the simulated GPU nodes."""
 
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -30,9 +31,11 @@ def apply_objects(api: client.ApiClient, objects: Iterable[Mapping[str, Any]]) -
     Raises:
         ClusterError: the API server refuses one; the sentence names it.
     """
-    known: Any = dynamic.DynamicClient(api)  # type: ignore[no-untyped-call]
-    for obj in objects:
-        _apply_one(known, obj)
+    # Its memory of discovery is a file by the server's address, and another cluster may have had that port.
+    with tempfile.TemporaryDirectory(prefix="rollcall-discovery-") as folder:
+        known: Any = dynamic.DynamicClient(api, cache_file=str(Path(folder, "kinds.json")))  # type: ignore[no-untyped-call]
+        for obj in objects:
+            _apply_one(known, obj)
 
 
 def _apply_one(known: Any, obj: Mapping[str, Any]) -> None:
