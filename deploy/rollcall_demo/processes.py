@@ -90,7 +90,9 @@ class RollcallProcesses:
         await self._wait(self.api, f"{self.api_url}/readyz")
 
     def stop(self) -> None:
-        """Stop both; what is waiting to be written is written."""
+        """Stop both at the same time; what is waiting to be written is written."""
+        self.operator.ask_to_end()
+        self.api.ask_to_end()
         self.operator.stop()
         self.api.stop()
 

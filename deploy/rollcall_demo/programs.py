@@ -58,6 +58,11 @@ class Program:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    def ask_to_end(self) -> None:
+        """Ask it to end, and wait for nothing: `stop` does."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
     def stop(self, *, kill: bool = False) -> None:
         """End it, by force where it does not."""
         if self._process is None:

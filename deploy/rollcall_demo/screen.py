@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -89,44 +90,54 @@ def draw(view: View, notes: Sequence[str], title: str, console: Console) -> Rend
     room = max(console.height - _FIXED_LINES - len(notes), _FEWEST_ROWS)
     shown = view.workloads[:room]
     table = Table(title=title, title_justify="left", expand=True, box=None, pad_edge=False, header_style="bold")
-    for column, options in _COLUMNS:
-        table.add_column(column, no_wrap=True, **options)
+    columns = [column for column in _COLUMNS if console.width >= column.least_width]
+    for column in columns:
+        table.add_column(column.title, no_wrap=True, **column.options)
     for workload in shown:
-        table.add_row(*_cells(workload))
+        cells = _cells(workload)
+        table.add_row(*(cells[column.title] for column in columns))
     rest = len(view.workloads) - len(shown)
     more = f"… and {rest} more" if rest > 0 else ""
     return Group(table, Text(more, style="dim"), _summary(view), Text(""), *[Text(note) for note in notes])
 
 
-_COLUMNS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("PROJECT", {"max_width": 14}),
-    ("NAME", {"max_width": 26}),
-    ("TYPE", {"max_width": 12}),
-    ("PHASE", {}),
-    ("PODS", {"justify": "right"}),
-    ("GPUS", {"justify": "right"}),
-    ("POOLS", {"max_width": 14}),
-    ("AGE", {"justify": "right"}),
-    ("MESSAGE", {"ratio": 1, "overflow": "ellipsis"}),
+@dataclass(frozen=True, slots=True)
+class _Column:
+    title: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    least_width: int = 0
+    """The terminal's; in a narrower one the message needs the room."""
+
+
+_COLUMNS = (
+    _Column("PROJECT", {"max_width": 14}),
+    _Column("NAME", {"max_width": 26}),
+    _Column("TYPE", {"max_width": 12}),
+    _Column("PHASE"),
+    _Column("PODS", {"justify": "right"}),
+    _Column("GPUS", {"justify": "right"}),
+    _Column("POOLS", {"max_width": 14}, least_width=130),
+    _Column("AGE", {"justify": "right"}, least_width=90),
+    _Column("MESSAGE", {"ratio": 1, "overflow": "ellipsis"}),
 )
 
 
-def _cells(workload: Json) -> list[str | Text]:
+def _cells(workload: Json) -> dict[str, str | Text]:
     phase = workload["phase"]
     wanted = workload.get("requestedPods", {}).get("number")
     pods = f"{workload['runningPods']}/{wanted}" if wanted is not None else str(workload["runningPods"])
-    return [
+    return {
         # As text: a bracket in a name is no markup.
-        Text(workload["projectName"]),
-        Text(workload["name"]),
-        Text(workload["type"]),
-        Text(phase, style=COLOURS.get(phase, "")),
-        pods,
-        f"{_gpus(workload, 'allocatedResources')}/{_gpus(workload, 'workloadRequestedResources')}",
-        Text(",".join(workload.get("currentNodePools", ()))),
-        _age(workload["createdAt"]),
-        Text(workload.get("phaseMessage", ""), style="dim"),
-    ]
+        "PROJECT": Text(workload["projectName"]),
+        "NAME": Text(workload["name"]),
+        "TYPE": Text(workload["type"]),
+        "PHASE": Text(phase, style=COLOURS.get(phase, "")),
+        "PODS": pods,
+        "GPUS": f"{_gpus(workload, 'allocatedResources')}/{_gpus(workload, 'workloadRequestedResources')}",
+        "POOLS": Text(",".join(workload.get("currentNodePools", ()))),
+        "AGE": _age(workload["createdAt"]),
+        "MESSAGE": Text(workload.get("phaseMessage", ""), style="dim"),
+    }
 
 
 def _gpus(workload: Json, name: str) -> str:

@@ -44,7 +44,7 @@ def view() -> View:
 
 def test_a_row_says_what_a_workload_is_and_holds(view: View):
     view.workloads = [a_workload()]
-    lines = drawn(view)
+    lines = drawn(view, width=140)
     assert lines[0].strip() == TITLE
     (row,) = [line for line in lines if "train" in line]
     assert row.split()[:9] == ["vision", "train", "Job", "Running", "1/2", "4/8", "h100", "5m", "1"]
@@ -70,6 +70,14 @@ def test_no_line_is_wider_than_the_terminal(view: View, width: int, height: int)
     rows = [line for line in drawn(view, width=width, height=height) if "Running" in line]
     assert rows
     assert max(len(line.rstrip()) for line in rows) <= width
+
+
+@pytest.mark.parametrize(("width", "titles"), [(140, {"POOLS", "AGE"}), (100, {"AGE"}), (80, set())])
+def test_a_narrow_terminal_has_fewer_columns_so_that_the_message_is_read(view: View, width: int, titles: set[str]):
+    view.workloads = [a_workload()]
+    lines = drawn(view, width=width)
+    assert {"POOLS", "AGE"} & set(lines[1].split()) == titles
+    assert [line for line in lines if "1 of 2 pods ready" in line]
 
 
 def test_nothing_yet_is_an_empty_table(view: View):
