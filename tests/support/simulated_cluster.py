@@ -47,7 +47,7 @@ class SimulatedCluster:
         self.server.write_kubeconfig(self.kubeconfig)
         for namespace, labels in (("kube-system", {}), (PROJECT, {"kai/project": PROJECT})):
             self.create(NAMESPACE, namespace, namespace=None, labels=labels)
-        self.create(NODE, "gpu-1", namespace=None)
+        self.create(NODE, "gpu-1", namespace=None, status={"conditions": [{"type": "Ready", "status": "True"}]})
         return self
 
     def __exit__(self, *_: object) -> None:

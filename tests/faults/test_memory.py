@@ -1,0 +1,180 @@
+"""Memory is bounded by what is live: when thousands have come and gone, nothing of them is left."""
+
+from collections.abc import Sized
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from support.rows import Rows
+from support.simulated_cluster import RUNNING, a_container, a_pod_body, owned_by
+
+from rollcall.domain.facts import DomainSettings, KindKey
+from rollcall.settings import DatabaseSettings
+from rollcall_demo.resources import DEPLOYMENT, JOB, REPLICASET, Resource
+from rollcall_operator.cluster_state import NAMESPACE, NODE, POD, ClusterState, EventType, Missing
+from rollcall_operator.flusher import Flusher
+from rollcall_operator.measures import Measures
+from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WORKLOADS = 2_000
+
+
+class Life:
+    """A state, its flusher, and a clock that is moved."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.now = NOW
+        self.version = 1
+        self.state = ClusterState(DomainSettings(), all_namespaces=False)
+        self.state.seen = None  # as after the first lists
+        self.flusher = Flusher(
+            self.state,
+            engine,
+            "c1",
+            settings=DomainSettings(),
+            batch_size=500,
+            clock=lambda: self.now,
+            measures=Measures(),
+        )
+
+    def see(self, key: KindKey, name: str, event: EventType = EventType.SEEN, **obj: Any) -> dict[str, Any]:
+        """Let an object be observed; its uid is its name."""
+        self.version += 1
+        owner = obj.pop("owner", None)
+        metadata = {
+            "uid": name,
+            "name": name,
+            "namespace": "lab",
+            "resourceVersion": str(self.version),
+            "labels": obj.pop("labels", {}),
+            "ownerReferences": [owner] if owner else [],
+        }
+        whole = {"apiVersion": obj.pop("api_version", "v1"), "kind": key.kind, "metadata": metadata, **obj}
+        self.state.observe(key, event, whole, at=self.now)
+        return whole
+
+    async def flush(self) -> None:
+        """Write all that waits."""
+        while await self.flusher.flush():
+            pass
+
+    def held(self) -> dict[str, int]:
+        """The size of everything that grows with workloads."""
+        found: dict[str, int] = {}
+        for holder in (self.state, self.flusher):
+            for name, value in vars(holder).items():
+                if isinstance(value, Sized) and not isinstance(value, str):
+                    found[name] = len(value)
+        return found
+
+
+def key_of(resource: Resource) -> KindKey:
+    """The kind of a resource."""
+    return KindKey(group=resource.group, kind=resource.kind)
+
+
+@pytest.fixture
+def life(engine: AsyncEngine) -> Life:
+    """A cluster with one project and one live workload."""
+    life = Life(engine)
+    life.see(NAMESPACE, "lab", labels={"kai/project": "lab"})
+    life.see(NODE, "gpu-1", status={"conditions": [{"type": "Ready", "status": "True"}]})
+    life.see(key_of(JOB), "live", api_version="batch/v1", status=RUNNING)
+    life.see(POD, "live-0", owner=owned_by(JOB, "live", "live"), **a_pod_body())
+    return life
+
+
+async def test_two_thousand_come_and_go(life: Life, database: DatabaseSettings) -> None:
+    await life.flush()
+    before = life.held()
+    seen: list[tuple[KindKey, dict[str, Any]]] = []
+    template = {"spec": {"containers": [a_container()]}}
+    for number in range(WORKLOADS):
+        name = f"w-{number}"
+        match number % 4:
+            case 0:  # a bare pod, on a node that goes with it
+                body = a_pod_body()
+                body["spec"]["nodeName"] = f"node-{number}"
+                seen.append((POD, life.see(POD, name, **body)))
+            case 1:  # a Job and a pod that fails to start, so that time alone changes it
+                job = life.see(key_of(JOB), name, api_version="batch/v1", status=RUNNING, spec={"template": template})
+                waiting = {"waiting": {"reason": "CreateContainerConfigError", "message": "no such Secret"}}
+                body = a_pod_body("Pending")
+                body["status"]["containerStatuses"][0]["state"] = waiting
+                pod = life.see(POD, f"{name}-0", owner=owned_by(JOB, name, name), **body)
+                seen += [(key_of(JOB), job), (POD, pod)]
+            case 2:  # a chain
+                top = life.see(key_of(DEPLOYMENT), name, api_version="apps/v1", spec={"template": template}, status={})
+                middle = life.see(
+                    key_of(REPLICASET),
+                    f"{name}-rs",
+                    api_version="apps/v1",
+                    owner=owned_by(DEPLOYMENT, name, name),
+                    spec={"template": template},
+                    status={},
+                )
+                pod = life.see(POD, f"{name}-0", owner=owned_by(REPLICASET, f"{name}-rs", f"{name}-rs"), **a_pod_body())
+                # Owners go first, as in a background deletion.
+                seen += [(key_of(DEPLOYMENT), top), (key_of(REPLICASET), middle), (POD, pod)]
+            case _:  # known by its pods' owner alone
+                owner = {"apiVersion": "x.io/v1", "kind": "Thing", "name": name, "uid": name, "controller": True}
+                pod = life.see(POD, f"{name}-0", owner=owner, **a_pod_body())
+                life.state.learn_owner(name, Missing.FORBIDDEN)
+                seen.append((POD, pod))
+    await life.flush()
+    counted = "SELECT (SELECT count(*) FROM workloads) AS live, (SELECT count(*) FROM deleted_workloads) AS gone"
+    assert Rows(database).query(counted) == [{"live": WORKLOADS + 1, "gone": 0}]
+    assert life.held()["pods"] == WORKLOADS + 1
+    for key, obj in seen:
+        life.version += 1
+        metadata = {**obj["metadata"], "resourceVersion": str(life.version)}
+        life.state.observe(key, EventType.DELETED, {**obj, "metadata": metadata}, at=life.now)
+    await life.flush()
+    assert Rows(database).query(counted) == [{"live": 1, "gone": WORKLOADS}]
+    # The next sweep forgets the owners that were looked up; the graces that were waited for run out.
+    life.state.forget_owners()
+    life.now += timedelta(hours=1)
+    await life.flush()
+    assert life.held() == before
+
+
+async def test_what_only_a_sweep_finds_leaves_nothing_either(life: Life, database: DatabaseSettings) -> None:
+    await life.flush()
+    before = life.held()
+    for number in range(300):
+        job = f"j-{number}"
+        life.see(key_of(JOB), job, api_version="batch/v1", status=RUNNING)
+        life.see(POD, f"{job}-0", owner=owned_by(JOB, job, job), **a_pod_body())
+    await life.flush()
+    sweeper = Sweeper(life.state, None, "", (), clock=lambda: life.now)  # type: ignore[arg-type] - it lists nothing
+    lists = Lists(
+        by_kind={
+            key_of(JOB): Listed(standing=Standing.LISTED, uids=frozenset({"live"}), version=life.version),
+            POD: Listed(standing=Standing.LISTED, uids=frozenset({"live-0"}), version=life.version),
+        }
+    )
+    assert sweeper.compare(lists, {}, {}) == 600
+    await life.flush()
+    assert life.held() == before
+    gone = Rows(database).query("SELECT DISTINCT phase, deletion_seen FROM deleted_workloads")
+    assert gone == [{"phase": "Running", "deletion_seen": "late"}]
+
+
+async def test_events_of_what_is_live_make_nothing_grow(life: Life) -> None:
+    await life.flush()
+    for _ in range(3):
+        for turn in range(200):
+            waiting = {"waiting": {"reason": "CreateContainerConfigError", "message": f"try {turn}"}}
+            body = a_pod_body("Pending")
+            body["status"]["containerStatuses"][0]["state"] = waiting
+            life.see(POD, "live-0", owner=owned_by(JOB, "live", "live"), **body)
+            assert life.state.waiting == 1, "events wait under their workload's uid"
+            if turn % 10 == 0:
+                await life.flush()
+        await life.flush()
+    held = life.held()
+    assert {held[name] for name in ("_revisits", "_revisit_at", "_written", "remembered", "objects", "pods")} == {1}
