@@ -22,7 +22,7 @@ from rollcall.domain.facts import (
     PodFacts,
     WorkloadView,
 )
-from rollcall.domain.kinds.catalogue import is_catalogued
+from rollcall.domain.kinds.catalogue import is_catalogued, is_template
 from rollcall.domain.ownership import OwnerWalk, ignored_because
 from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
 from rollcall.store.records import DeletionSeen, Gone
@@ -160,7 +160,9 @@ class ClusterState:
     def _forget_object(self, facts: ObjectFacts, *, at: datetime, seen: DeletionSeen) -> None:
         uid = facts.meta.uid
         top = self._top_of.get(uid)
-        if top is None or top.uid == uid:
+        if is_template(facts):
+            self._mark(uid)
+        elif top is None or top.uid == uid:
             last = replace(facts, meta=replace(facts.meta, deletion_at=None))
             self._end(facts.meta, self._view_of(facts.meta, last), at=at, seen=seen)
         else:
@@ -300,10 +302,10 @@ class ClusterState:
         return found is not None and found.project is not None
 
     def view(self, top_uid: str) -> WorkloadView | None:
-        """All that is known of a workload; ``None`` where nothing is left of it."""
+        """All that is known of a workload; ``None`` where nothing is left of it, or where it is a mere template."""
         facts = self.objects.get(top_uid)
         if facts is not None:
-            return self._view_of(facts.meta, facts)
+            return None if is_template(facts) else self._view_of(facts.meta, facts)
         pod = self.pods.get(top_uid)
         if pod is not None:
             return self._pod_view(pod)

@@ -60,7 +60,7 @@ def derive(
     judged = judge_pods(view, subject, asked, now=now, remembered_pods=remembered_pods, settings=settings)
     pods = tuple(pod.facts for pod in judged)
     signals = signals_of(view, subject, judged)
-    decided = decide(subject, signals, judged, asked=asked, now=now, remembered=remembered)
+    decided = decide(subject, signals, judged, asked=asked, now=now, remembered=remembered, children=view.children)
     outcome = decided.outcome
     created_at = meta.created_at or _oldest(pods) or now
     rows = _rows(view, judged, workload_uid=meta.uid, created_at=created_at, now=now, remembered_pods=remembered_pods)
@@ -113,7 +113,7 @@ def derive(
         images=asked.images or images_of(pods),
         command=asked.command or _first(pod.command for pod in pods),
         arguments=asked.arguments or _first(pod.arguments for pod in pods),
-        distributed_framework=entry.distributed_framework,
+        distributed_framework=entry.framework_of(subject.obj),
         additional_fields=entry.additional_fields,
         problems=problems,
         observed_version=_version(subject, view, remembered, floor_version),

@@ -16,7 +16,7 @@ from rollcall.domain.facts import (
     PodFacts,
     WorkloadView,
 )
-from rollcall.domain.kinds.catalogue import is_catalogued, is_ignored
+from rollcall.domain.kinds.catalogue import is_catalogued, is_ignored, is_template
 from rollcall.domain.ownership import OwnerWalk, ignored_because
 from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
 
@@ -64,6 +64,8 @@ def gather(objects: Iterable[Mapping[str, Any]], settings: DomainSettings) -> Ga
         if top.uid != found.meta.uid:
             tops.setdefault(top.uid, top)
             children_of[top.uid].append(found)
+        elif is_template(found):
+            left_out.append(f"{found.meta.kind} {found.meta.name} is a template, no workload.")
         elif found.meta.uid in tops or _may_be_workload(found.meta):
             tops.setdefault(found.meta.uid, found.meta)
         else:

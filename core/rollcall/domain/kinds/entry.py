@@ -15,8 +15,32 @@ SignalsHook = Callable[[ObjectFacts, tuple[ObjectFacts, ...], tuple[JudgedPod, .
 ReplicasHook = Callable[[ObjectFacts], int | None]
 """How many pods of a role the spec asks for, where a path does not tell; ``None``: it cannot be read."""
 
+RolesHook = Callable[[ObjectFacts], "tuple[FoundRole, ...]"]
+"""The roles of an object whose templates have to be put together or whose counts need arithmetic over a list."""
+
 RequestedPodsHook = Callable[[ObjectFacts, int | None], RequestedPods]
 """(object, pods of all roles together) to what the contract shows as requested pods."""
+
+
+ObjectTest = Callable[[ObjectFacts], bool]
+"""A yes or no of one object; pure."""
+
+FrameworkHook = Callable[[ObjectFacts], str | None]
+"""The contract's distributed framework of one object, where the kind alone does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRole:
+    """A role as one object has it."""
+
+    name: str
+    template: Mapping[str, Any]
+    """A PodTemplateSpec, whatever the kind keeps."""
+    replicas: int | None
+
+
+RolesHook = Callable[[ObjectFacts], tuple[FoundRole, ...]]
+"""The roles of one object, where its templates are no PodTemplateSpec or dotted paths do not reach them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +77,15 @@ class KindEntry:
     type: str = ""
     """The contract's ``type``; empty: the kind."""
     distributed_framework: str | None = None
+    framework: FrameworkHook | None = None
+    """Asked instead of ``distributed_framework``, where the object names it."""
     additional_fields: tuple[tuple[str, str], ...] = ()
     roles: tuple[Role, ...] = ()
     """In the order of messages: masters, heads, leaders, launchers and drivers first."""
+    find_roles: RolesHook | None = None
+    """Asked instead of looking for ``roles``, which then give the order of messages alone."""
+    find_roles: RolesHook | None = None
+    """Finds the roles where paths do not: ``roles`` then only gives the order of their names in messages."""
     role_labels: tuple[str, ...] = ()
     """Pod labels that name the role, the first present wins."""
     requested_pods: RequestedPodsHook | None = None
@@ -72,18 +102,16 @@ class KindEntry:
     """Whether the operator watches it."""
     ignored: bool = False
     """Whether neither it nor its pods are ever a workload."""
+    is_template: ObjectTest | None = None
+    """Whether an object of the kind is only a template for others, and so no workload."""
 
     @property
     def workload_type(self) -> str:
         """The contract's ``type`` of this kind."""
         return self.type or self.key.kind
 
-
-@dataclass(frozen=True, slots=True)
-class FoundRole:
-    """A role as one object has it."""
-
-    name: str
-    template: Mapping[str, Any]
-    """A PodTemplateSpec, whatever the kind keeps."""
-    replicas: int | None
+    def framework_of(self, obj: ObjectFacts | None) -> str | None:
+        """The contract's distributed framework; of an object that was not read only its kind tells."""
+        if self.framework is None or obj is None:
+            return self.distributed_framework
+        return self.framework(obj)
