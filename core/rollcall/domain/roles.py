@@ -41,8 +41,6 @@ def find_roles(entry: KindEntry, obj: ObjectFacts) -> tuple[FoundRole, ...]:
     """The roles of the entry that the object has a template for, in the entry's order."""
     if entry.find_roles is not None:
         return entry.find_roles(obj)
-    if entry.find_roles is not None:
-        return entry.find_roles(obj)
     found: list[FoundRole] = []
     for role in entry.roles:
         if role.each is not None:

@@ -27,6 +27,8 @@ class Signals:
     source: PhaseSource = PhaseSource.KIND
     failed: Verdict | None = None
     completed: Verdict | None = None
+    stopped: Verdict | None = None
+    """A user's stop ended it for good, as a cancelled run: Stopped, and over like a failed or a completed one."""
     stop: str | None = None
     """A stop is asked for: the sentence that says by what."""
     queued: bool = False
@@ -68,7 +70,7 @@ class Signals:
     follow: ObjectFacts | None = None
     """The child whose phase is this object's phase just now."""
     incarnation_at: datetime | None = None
-    """Since when this incarnation runs: a latch from before does not count."""
+    """Since when this incarnation runs: a latch from before, of a run or of an end, does not count."""
     unreadable: str | None = None
     """What the entry needed and could not read; without pods the phase is then Unknown."""
 
@@ -87,6 +89,7 @@ _SPOKEN = (
     "raw_phase",
     "failed",
     "completed",
+    "stopped",
     "stop",
     "queued",
     "resuming",

@@ -15,9 +15,6 @@ SignalsHook = Callable[[ObjectFacts, tuple[ObjectFacts, ...], tuple[JudgedPod, .
 ReplicasHook = Callable[[ObjectFacts], int | None]
 """How many pods of a role the spec asks for, where a path does not tell; ``None``: it cannot be read."""
 
-RolesHook = Callable[[ObjectFacts], "tuple[FoundRole, ...]"]
-"""The roles of an object whose templates have to be put together or whose counts need arithmetic over a list."""
-
 RequestedPodsHook = Callable[[ObjectFacts, int | None], RequestedPods]
 """(object, pods of all roles together) to what the contract shows as requested pods."""
 
@@ -84,8 +81,6 @@ class KindEntry:
     """In the order of messages: masters, heads, leaders, launchers and drivers first."""
     find_roles: RolesHook | None = None
     """Asked instead of looking for ``roles``, which then give the order of messages alone."""
-    find_roles: RolesHook | None = None
-    """Finds the roles where paths do not: ``roles`` then only gives the order of their names in messages."""
     role_labels: tuple[str, ...] = ()
     """Pod labels that name the role, the first present wins."""
     requested_pods: RequestedPodsHook | None = None
