@@ -56,7 +56,7 @@ def derive(
     """
     subject = subject_of(view)
     meta, entry = subject.meta, subject.entry
-    asked = asked_by(subject, view.pods)
+    asked = asked_by(subject, view.pods, view.children)
     judged = judge_pods(view, subject, asked, now=now, remembered_pods=remembered_pods, settings=settings)
     pods = tuple(pod.facts for pod in judged)
     signals = signals_of(view, subject, judged)
@@ -79,7 +79,7 @@ def derive(
         api_version=meta.api_version,
         kind=meta.kind,
         type=entry.workload_type,
-        category=entry.category,
+        category=entry.category_of(subject.obj),
         namespace=meta.namespace or "",
         name=meta.name,
         project_id=project,

@@ -38,6 +38,7 @@ KEPT_ANNOTATIONS = frozenset(
         "user",
         "kai.scheduler/batch-min-member",
         "kueue.x-k8s.io/job-min-parallelism",
+        "kueue.x-k8s.io/queue-name",
         "kueue.x-k8s.io/pod-group-total-count",
         "kubeflow-resource-stopped",
         "serving.kserve.io/stop",

@@ -71,7 +71,7 @@ def ask(entry: KindEntry, obj: ObjectFacts) -> Asked:
         images=_images(roles),
         command=_joined(leading, "command"),
         arguments=_joined(leading, "args"),
-        priority_class_name=_priority_class_name(entry, obj),
+        priority_class_name=_priority_class_name(entry, obj, roles),
         problems=tuple(problem for role in roles for problem in requests.odd_quantities(role.template)),
     )
 
@@ -146,12 +146,13 @@ def _joined(container: Mapping[str, Any], key: str) -> str | None:
     return " ".join(word for word in words if isinstance(word, str)) or None
 
 
-def _priority_class_name(entry: KindEntry, obj: ObjectFacts) -> str | None:
+def _priority_class_name(entry: KindEntry, obj: ObjectFacts, roles: tuple[FoundRole, ...]) -> str | None:
+    """By the entry's paths, else by the first role whose template names one."""
     for path in entry.priority_paths:
         name = object_at(obj, path)
         if isinstance(name, str) and name:
             return name
-    return None
+    return next((name for role in roles if (name := text_at(role.template, "spec.priorityClassName"))), None)
 
 
 def role_ranks(entry: KindEntry, roles: tuple[FoundRole, ...]) -> Mapping[str, int]:

@@ -58,11 +58,15 @@ def _entry_of(meta: Meta) -> KindEntry:
     return catalogue.entry_for(meta.key) or generic.entry_of(meta.key, meta.api_version)
 
 
-def asked_by(subject: Subject, pods: tuple[PodFacts, ...]) -> Asked:
-    """What the spec asks for; a bare pod is its own template, a reference has none."""
+def asked_by(subject: Subject, pods: tuple[PodFacts, ...], children: tuple[ObjectFacts, ...] = ()) -> Asked:
+    """What the spec asks for, or a child's in its place; a bare pod is its own template, a reference has none."""
     if subject.obj is None:
         return Asked()
     if not subject.is_pod:
+        through = subject.entry.asks_through
+        child = None if through is None else through(subject.obj, children)
+        if child is not None:
+            return ask(_entry_of(child.meta), child)
         return ask(subject.entry, subject.obj)
     pod = pods[0]
     return Asked(

@@ -25,6 +25,12 @@ ObjectTest = Callable[[ObjectFacts], bool]
 FrameworkHook = Callable[[ObjectFacts], str | None]
 """The contract's distributed framework of one object, where the kind alone does not tell."""
 
+CategoryHook = Callable[[ObjectFacts], Category]
+"""What one object is for, where the kind alone does not tell."""
+
+AskingHook = Callable[[ObjectFacts, tuple[ObjectFacts, ...]], ObjectFacts | None]
+"""(object, children) to the child whose spec holds the pod templates; ``None`` before there is one."""
+
 
 @dataclass(frozen=True, slots=True)
 class FoundRole:
@@ -70,6 +76,8 @@ class KindEntry:
     """Served versions in the order of preference."""
     plural: str
     category: Category
+    categorise: CategoryHook | None = None
+    """Asked instead of ``category``, where the object tells."""
     signals: SignalsHook
     type: str = ""
     """The contract's ``type``; empty: the kind."""
@@ -81,6 +89,8 @@ class KindEntry:
     """In the order of messages: masters, heads, leaders, launchers and drivers first."""
     find_roles: RolesHook | None = None
     """Asked instead of looking for ``roles``, which then give the order of messages alone."""
+    asks_through: AskingHook | None = None
+    """Finds the child that asks for the pods in the object's place, where the object itself has no templates."""
     role_labels: tuple[str, ...] = ()
     """Pod labels that name the role, the first present wins."""
     requested_pods: RequestedPodsHook | None = None
@@ -104,6 +114,10 @@ class KindEntry:
     def workload_type(self) -> str:
         """The contract's ``type`` of this kind."""
         return self.type or self.key.kind
+
+    def category_of(self, obj: ObjectFacts | None) -> Category:
+        """What the workload is for; of an object that was not read only its kind tells."""
+        return self.category if self.categorise is None or obj is None else self.categorise(obj)
 
     def framework_of(self, obj: ObjectFacts | None) -> str | None:
         """The contract's distributed framework; of an object that was not read only its kind tells."""
