@@ -7,6 +7,7 @@ from rollcall.domain import ladder, messages
 from rollcall.domain.facts import ObjectFacts
 from rollcall.domain.fields import instant
 from rollcall.domain.kinds import catalogue, generic
+from rollcall.domain.ownership import uids_below
 from rollcall.domain.pod_table import pod_condition
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Phase, PodRecord, Remembered
@@ -86,13 +87,8 @@ def decide(
 def _below(
     uid: str, children: tuple[ObjectFacts, ...], judged: tuple[JudgedPod, ...]
 ) -> tuple[tuple[ObjectFacts, ...], tuple[JudgedPod, ...]]:
-    """The objects and the pods below one child, at any depth; a pod may own pods (a driver, a leader)."""
-    metas = [*(child.meta for child in children), *(pod.facts.meta for pod in judged)]
-    found, grown = {uid}, True
-    while grown:
-        more = {meta.uid for meta in metas if any(owner.uid in found for owner in meta.owners)} - found
-        found |= more
-        grown = bool(more)
+    """The objects and the pods below one child, at any depth."""
+    found = uids_below(uid, [*(child.meta for child in children), *(pod.facts.meta for pod in judged)])
     return (
         tuple(child for child in children if child.meta.uid in found and child.meta.uid != uid),
         tuple(pod for pod in judged if pod.facts.meta.uid in found),

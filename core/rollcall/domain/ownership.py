@@ -4,7 +4,7 @@ The walk follows controller owners upwards from a pod or a catalogued object. Th
 the catalogue knows; a pod whose owners are all unknown kinds is a workload of the highest of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rollcall.domain.facts import DomainSettings, KindKey, Meta, OwnerReference, PodFacts
 
@@ -80,6 +80,21 @@ def reference_meta(owner: OwnerReference, namespace: str | None) -> Meta:
         labels={},
         annotations={},
     )
+
+
+def uids_below(uid: str, metas: Iterable[Meta]) -> frozenset[str]:
+    """The uids of what an object owns, at any depth, and its own; pods own pods too (a driver, a leader)."""
+    owned_by: dict[str, list[str]] = {}
+    for meta in metas:
+        for owner in meta.owners:
+            owned_by.setdefault(owner.uid, []).append(meta.uid)
+    found, todo = {uid}, [uid]
+    while todo:
+        for owned in owned_by.get(todo.pop(), ()):
+            if owned not in found:
+                found.add(owned)
+                todo.append(owned)
+    return frozenset(found)
 
 
 class OwnerWalk:

@@ -1,10 +1,13 @@
 """What the entry of a kind says of one object: signals, never a phase. The ladder alone makes phases."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from rollcall.domain.facts import ObjectFacts
 from rollcall.domain.records import PhaseSource
+
+NEXT_INCARNATION = datetime.max.replace(tzinfo=UTC)
+"""For ``incarnation_at``: this one has yet to begin, so no latch counts, whenever it was closed. Only to compare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
