@@ -115,7 +115,7 @@ def test_a_broken_cluster_recovers():
 
 
 def test_a_scale_up_is_updating_and_a_lost_worker_is_not():
-    ran = observe(cluster(counts(1), spec=cluster_spec(workers=1)), *pods("ready", "ready")).workload
+    ran = observe(cluster(counts(1, 1), spec=cluster_spec(workers=1)), *pods("ready", "ready")).workload
     growing = observe(cluster(counts(1)), *pods("ready", "ready", "creating"), remembered=Remembered.of(ran)).workload
     up = observe(cluster(counts(2)), *pods(*ALL), remembered=Remembered.of(growing)).workload
     lost = observe(cluster(counts(1, 1)), *pods("ready", "ready"), remembered=Remembered.of(up)).workload
