@@ -3,10 +3,11 @@
 import pytest
 from support.observed import SETTINGS
 
-from rollcall.domain.gpus import is_mig, mig_micros, shared_gpu
+from rollcall.domain.accounting import allocated
+from rollcall.domain.gpus import is_mig, part_micros, shared_gpu
 from rollcall.domain.reading import read_node
 from rollcall.domain.records import GpuRequestType, Resources
-from rollcall.domain.requests import allocated, pod_request
+from rollcall.domain.requests import pod_request
 
 ONE_SEVENTH = 142_857
 
@@ -75,7 +76,7 @@ def test_names_are_exact(name, micros):
     ],
 )
 def test_a_mig_slice_is_its_share_of_seven(name, count, micros):
-    assert mig_micros(name, count) == micros
+    assert part_micros(name, count) == micros
     assert is_mig(name) is bool(micros)
     found = request({name: str(count)}).requests
     assert (found.gpu_micros, found.extended) == (micros, ((name, count),))

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from rollcall.domain.quantities import MOST
 from rollcall.domain.records import GpuRequestType, Limits, ResourceRequest, Resources
-from rollcall.domain.requests import add, effective_request, odd_quantities, pod_request, scale
+from rollcall.domain.requests import effective_request, odd_quantities, pod_request
+from rollcall.domain.totals import add, scale
 
 
 def container(requests=None, limits=None, *, name="main", sidecar=False):

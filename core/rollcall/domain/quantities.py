@@ -63,7 +63,12 @@ def base_units(value: Any, *, scale: int = 1) -> int | None:
         return None
     if isinstance(value, int) and abs(value) > MOST:
         return None
-    parsed = parse_quantity(value if isinstance(value, str) else repr(value))
+    return _units(value if isinstance(value, str) else repr(value), scale)
+
+
+@lru_cache(maxsize=8192)
+def _units(text: str, scale: int) -> int | None:
+    parsed = parse_quantity(text)
     if parsed is None or parsed < 0:
         return None
     scaled = parsed * scale

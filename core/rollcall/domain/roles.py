@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollcall.domain import requests
+from rollcall.domain import requests, totals
 from rollcall.domain.facts import ObjectFacts
 from rollcall.domain.fields import EMPTY, at, elements_at, is_absurd, text_at, whole_at
+from rollcall.domain.gpus import DEFAULT_RULES, GpuRules
 from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
 from rollcall.domain.records import RequestedPods, ResourceRequest
 
@@ -19,6 +20,8 @@ class Asked:
     """What the spec of an object asks for as a whole."""
 
     roles: tuple[FoundRole, ...] = ()
+    role_requests: tuple[ResourceRequest, ...] = ()
+    """What one pod of each of ``roles`` asks for."""
     request: ResourceRequest | None = None
     """Over all roles and their replicas; ``None`` where no template or no number is known."""
     requested_pods: RequestedPods | None = None
@@ -52,7 +55,7 @@ def find_roles(entry: KindEntry, obj: ObjectFacts) -> tuple[FoundRole, ...]:
     return tuple(found)
 
 
-def ask(entry: KindEntry, obj: ObjectFacts) -> Asked:
+def ask(entry: KindEntry, obj: ObjectFacts, gpu_rules: GpuRules = DEFAULT_RULES) -> Asked:
     """All that the spec asks for."""
     roles = find_roles(entry, obj)
     numbers = [role.replicas for role in roles]
@@ -64,9 +67,11 @@ def ask(entry: KindEntry, obj: ObjectFacts) -> Asked:
     else:
         requested_pods = None if number is None else RequestedPods(number=number)
     leading = _first_container(roles)
+    role_requests = tuple(requests.effective_request(role.template, gpu_rules) for role in roles)
     return Asked(
         roles=roles,
-        request=_request(roles) if complete else None,
+        role_requests=role_requests,
+        request=_request(roles, role_requests) if complete else None,
         requested_pods=requested_pods,
         images=_images(roles),
         command=_joined(leading, "command"),
@@ -117,12 +122,10 @@ def _template(value: Any, *, is_pod_spec: bool) -> Mapping[str, Any] | None:
     return template if elements_at(template, "spec.containers") else None
 
 
-def _request(roles: tuple[FoundRole, ...]) -> ResourceRequest:
-    total: ResourceRequest | None = None
-    for role in roles:
-        one = requests.scale(requests.effective_request(role.template), role.replicas or 0)
-        total = one if total is None else requests.add(total, one)
-    return ResourceRequest() if total is None else total
+def _request(roles: tuple[FoundRole, ...], role_requests: tuple[ResourceRequest, ...]) -> ResourceRequest:
+    return totals.add_all(
+        [totals.scale(one, role.replicas or 0) for role, one in zip(roles, role_requests, strict=True)]
+    )
 
 
 def _containers(roles: tuple[FoundRole, ...]) -> list[Mapping[str, Any]]:

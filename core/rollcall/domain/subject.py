@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rollcall.domain.facts import DomainSettings, KindKey, Meta, ObjectFacts, PodFacts, WorkloadView
+from rollcall.domain.gpus import DEFAULT_RULES, GpuRules
 from rollcall.domain.kinds import catalogue, generic
 from rollcall.domain.kinds.entry import KindEntry
 from rollcall.domain.pods import JudgedPod, judge
@@ -58,7 +59,12 @@ def _entry_of(meta: Meta) -> KindEntry:
     return catalogue.entry_for(meta.key) or generic.entry_of(meta.key, meta.api_version)
 
 
-def asked_by(subject: Subject, pods: tuple[PodFacts, ...], children: tuple[ObjectFacts, ...] = ()) -> Asked:
+def asked_by(
+    subject: Subject,
+    pods: tuple[PodFacts, ...],
+    children: tuple[ObjectFacts, ...] = (),
+    gpu_rules: GpuRules = DEFAULT_RULES,
+) -> Asked:
     """What the spec asks for, or a child's in its place; a bare pod is its own template, a reference has none."""
     if subject.obj is None:
         return Asked()
@@ -66,8 +72,8 @@ def asked_by(subject: Subject, pods: tuple[PodFacts, ...], children: tuple[Objec
         through = subject.entry.asks_through
         child = None if through is None else through(subject.obj, children)
         if child is not None:
-            return ask(_entry_of(child.meta), child)
-        return ask(subject.entry, subject.obj)
+            return ask(_entry_of(child.meta), child, gpu_rules)
+        return ask(subject.entry, subject.obj, gpu_rules)
     pod = pods[0]
     return Asked(
         request=pod.request,
