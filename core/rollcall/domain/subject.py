@@ -108,7 +108,7 @@ def judge_pods(
     judged: list[JudgedPod] = []
     for pod in view.pods:
         node = view.nodes.get(pod.node_name) if pod.node_name is not None else None
-        role = _role_of(pod, subject.entry)
+        role = _role_of(pod, subject.entry, asked)
         judged.append(
             judge(
                 pod,
@@ -124,7 +124,9 @@ def judge_pods(
     return tuple(judged)
 
 
-def _role_of(pod: PodFacts, entry: KindEntry) -> str | None:
+def _role_of(pod: PodFacts, entry: KindEntry, asked: Asked) -> str | None:
+    if entry.role_of is not None:
+        return entry.role_of(pod, asked.roles)
     for label in entry.role_labels:
         role = pod.meta.labels.get(label)
         if role:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollcall.domain.facts import KindKey, ObjectFacts
+from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
 from rollcall.domain.signals import Signals
@@ -67,6 +67,10 @@ class Role:
     """Where an element of a list has its role's name; in a mapping the key is it."""
 
 
+PodRoleHook = Callable[[PodFacts, tuple[FoundRole, ...]], str | None]
+"""(pod, roles of its object) to the name of its role, in lower case."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindEntry:
     """All that is known of one kind."""
@@ -93,6 +97,8 @@ class KindEntry:
     """Finds the child that asks for the pods in the object's place, where the object itself has no templates."""
     role_labels: tuple[str, ...] = ()
     """Pod labels that name the role, the first present wins."""
+    role_of: PodRoleHook | None = None
+    """Asked instead of looking at ``role_labels``, where a pod's labels tell its role in another way."""
     requested_pods: RequestedPodsHook | None = None
     completed_at: str | None = None
     """Where the object says when it ended, whatever the end; its verdict's instant and its pods are asked after it."""
