@@ -124,7 +124,7 @@ def _incarnation(status: Mapping[str, Any], *, again: bool) -> datetime | None:
 
 def _unreadable(required: int | None, deployment: str | None) -> str | None:
     if required is None:
-        return "the numbers of a worker group are no counts"
+        return "its spec names no cluster, or the numbers of a worker group are no counts"
     if deployment is not None and deployment not in _KNOWN:
         return f"its jobDeploymentStatus {deployment} is not known"
     return None
@@ -132,7 +132,10 @@ def _unreadable(required: int | None, deployment: str | None) -> str | None:
 
 def _own_pods(spec: Spec) -> int | None:
     """The cluster's pods; a cluster found by a selector is a workload of its own."""
-    return 0 if mapping_at(spec, "clusterSelector") else ray.cluster_pods(mapping_at(spec, "rayClusterSpec"))
+    if mapping_at(spec, "clusterSelector"):
+        return 0
+    cluster = mapping_at(spec, "rayClusterSpec")
+    return ray.cluster_pods(cluster) if cluster else None
 
 
 def _submitters(spec: Spec) -> int:

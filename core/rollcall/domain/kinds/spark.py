@@ -43,8 +43,8 @@ def _bound(spec: Spec, field: str) -> int | None:
 
 
 def executors(spec: Spec) -> int | None:
-    """How many executors are asked for at first; ``None`` where the number cannot be read."""
-    if is_absurd(spec, "executor.instances"):
+    """How many executors are asked for at first; ``None`` where the spec has none or the number cannot be read."""
+    if is_absurd(spec, "executor.instances") or not _has_roles(spec):
         return None
     instances = whole_at(spec, "executor.instances")
     if instances is None:
@@ -56,7 +56,8 @@ def executors(spec: Spec) -> int | None:
 
 def least_executors(spec: Spec) -> int | None:
     """How many executors Running needs."""
-    return (_bound(spec, "minExecutors") or 0) if is_dynamic(spec) else executors(spec)
+    wanted = executors(spec)
+    return (_bound(spec, "minExecutors") or 0) if is_dynamic(spec) and wanted is not None else wanted
 
 
 def requested_pods(spec: Spec) -> RequestedPods:
@@ -73,6 +74,10 @@ def requested_pods(spec: Spec) -> RequestedPods:
     )
 
 
+def _has_roles(spec: Spec) -> bool:
+    return bool(mapping_at(spec, "driver") or mapping_at(spec, "executor"))
+
+
 def roles(prefix: str) -> tuple[Role, ...]:
     """The order of the two roles below ``prefix``."""
     return (
@@ -83,7 +88,7 @@ def roles(prefix: str) -> tuple[Role, ...]:
 
 def find_roles(spec: Spec) -> tuple[FoundRole, ...]:
     """The driver and the executors, each as the PodTemplateSpec that Spark will make of it."""
-    if not mapping_at(spec, "driver") and not mapping_at(spec, "executor"):
+    if not _has_roles(spec):
         return ()
     return (
         FoundRole(DRIVER, _template(spec, DRIVER), 1),

@@ -125,7 +125,7 @@ def _unreadable(state: str | None, least: int | None) -> str | None:
         return "its operator cannot tell the state of the driver"
     if state is not None and state not in _KNOWN:
         return f"its state {state} is not known"
-    return "spec.executor.instances is no count" if least is None else None
+    return "its spec has no executors, or spec.executor.instances is no count" if least is None else None
 
 
 def _roles(obj: ObjectFacts) -> tuple[FoundRole, ...]:
