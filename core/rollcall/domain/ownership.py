@@ -12,6 +12,7 @@ MOST_STEPS = 10
 """Longer chains are taken for a fault; the longest known one has seven owners."""
 
 RESERVATION_LABELS = (("app", "runai-reservation"), ("app", "kai-reservation"))
+RESERVATION_NAMESPACES = frozenset({"kai-resource-reservation", "runai-reservation"})
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 
 _NODE = KindKey(group="", kind="Node")
@@ -45,7 +46,7 @@ def ignored_because(pod: PodFacts, settings: DomainSettings) -> str | None:
     meta = pod.meta
     if meta.namespace in settings.ignored_namespaces:
         return f"namespace {meta.namespace} is ignored"
-    if any(meta.labels.get(label) == value for label, value in RESERVATION_LABELS):
+    if reserves_gpu(meta):
         return "it reserves a GPU for the pods that share it"
     if MIRROR_ANNOTATION in meta.annotations:
         return "it is a static pod"
@@ -59,6 +60,13 @@ def ignored_because(pod: PodFacts, settings: DomainSettings) -> str | None:
     if meta.labels.get("workflows.argoproj.io/component") == "agent":
         return "it is the agent of a Workflow"
     return None
+
+
+def reserves_gpu(meta: Meta) -> bool:
+    """Whether a pod reserves a GPU for others, whose shares are counted in its place."""
+    if meta.namespace in RESERVATION_NAMESPACES:
+        return True
+    return any(meta.labels.get(label) == value for label, value in RESERVATION_LABELS)
 
 
 def reference_meta(owner: OwnerReference, namespace: str | None) -> Meta:
