@@ -3,7 +3,7 @@
 A CronJob keeps its own words (cronjob.py); here are those whose runs are custom resources.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.kinds.entry import SignalsHook
@@ -34,12 +34,15 @@ class Schedule:
 
 
 def signals_of_schedule(schedule: Schedule, children: tuple[ObjectFacts, ...], pods: tuple[JudgedPod, ...]) -> Signals:
-    """The signals of a schedule: its newest living run speaks for it, also while it is suspended or broken."""
+    """The signals of a schedule: its newest living run speaks for it, also while it is suspended."""
     runs = sorted((child for child in children if child.meta.key == schedule.run), key=_age)
     ends = {run.meta.uid: _end_of(schedule, run) for run in runs}
     living = [run for run in runs if ends[run.meta.uid] is None and run.meta.deletion_at is None]
     stopped = schedule.stop.sentence
     message = "suspended, its run goes on" if stopped else None
+    if schedule.failed is not None:
+        goes_on = _clauses(schedule.failed.message or "not valid", "its run goes on" if living else None)
+        return Signals(raw_phase=schedule.raw_phase, failed=replace(schedule.failed, message=goes_on))
     if living:
         return Signals(raw_phase=schedule.raw_phase or "Active", follow=living[-1], message=message)
     over = _below(runs, children, pods)
@@ -48,8 +51,6 @@ def signals_of_schedule(schedule: Schedule, children: tuple[ObjectFacts, ...], p
         return Signals(raw_phase=schedule.raw_phase or "Active", says_ready=True, message=message)
     if stopped:
         return Signals(raw_phase=schedule.raw_phase or "Suspended", stop=stopped)
-    if schedule.failed is not None:
-        return Signals(raw_phase=schedule.raw_phase, failed=schedule.failed)
     if not runs and not schedule.ran:
         return Signals(raw_phase=schedule.raw_phase, waiting=_clauses("no run yet", schedule.next_run))
     last_run = ends[runs[-1].meta.uid] if runs else schedule.last_run
