@@ -26,6 +26,7 @@ from rollcall.domain.kinds.catalogue import is_catalogued, is_template
 from rollcall.domain.ownership import OwnerWalk, ignored_because
 from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
 from rollcall.store.records import DeletionSeen, Gone
+from rollcall_operator.holdings import Holdings
 
 POD = KindKey(group="", kind="Pod")
 NODE = KindKey(group="", kind="Node")
@@ -70,6 +71,7 @@ class ClusterState:
         self.nodes: dict[str, NodeFacts] = {}
         self.namespaces: dict[str, NamespaceFacts] = {}
         self.priority_classes: dict[str, int] = {}
+        self.holdings = Holdings(self.nodes)
         self.looked_up: dict[str, Meta | Missing] = {}
         """Owners that are not watched, by uid, as `rollcall_operator.owners` found them."""
         self._top_of: dict[str, Meta] = {}
@@ -105,7 +107,13 @@ class ClusterState:
 
     def _observe_pod(self, obj: Mapping[str, Any], *, deleted: bool, at: datetime) -> None:
         pod = read_pod(obj, self._settings)
-        if pod is None or ignored_because(pod, self._settings) is not None:
+        if pod is None:
+            return
+        if ignored_because(pod, self._settings) is not None:
+            if deleted:
+                self.holdings.lost(pod.meta.uid)
+            else:
+                self.holdings.saw(pod, ignored=True)
             return
         uid = pod.meta.uid
         before = self.pods.get(uid)
@@ -115,6 +123,7 @@ class ClusterState:
             self._forget_pod(pod, before, at=at, seen=DeletionSeen.EXACT)
             return
         self.pods[uid] = pod
+        self.holdings.saw(pod, ignored=False)
         if pod.node_name is not None:
             self._pods_on[pod.node_name].add(uid)
         if before is None or before.meta.owners != pod.meta.owners:
@@ -131,6 +140,7 @@ class ClusterState:
             self._end(pod.meta, None if last is None else self._pod_view(_undeleted_pod(pod)), at=at, seen=seen)
         self._mark(uid)
         self.pods.pop(uid, None)
+        self.holdings.lost(uid)
         if pod.node_name is not None:
             self._pods_on[pod.node_name].discard(uid)
         self._leave(uid)
@@ -180,8 +190,8 @@ class ClusterState:
             self.nodes.pop(node.meta.name, None)
         else:
             self.nodes[node.meta.name] = node
-        changed = deleted or before is None or (before.ready, before.node_pool) != (node.ready, node.node_pool)
-        if changed:
+        if deleted or before is None or _matters(before) != _matters(node):
+            self.holdings.node_changed(node.meta.name)
             for uid in self._pods_on.get(node.meta.name, ()):
                 self._mark(uid)
 
@@ -351,6 +361,12 @@ class ClusterState:
     def size(self) -> dict[str, int]:
         """How many facts of each sort are held."""
         return {"objects": len(self.objects), "pods": len(self.pods), "nodes": len(self.nodes)}
+
+
+def _matters(node: NodeFacts) -> tuple[object, ...]:
+    """What of a node shows on the records of its pods."""
+    devices = (node.gpu_product, node.gpu_memory_bytes, node.time_sliced, node.part_memory_bytes)
+    return (node.ready, node.node_pool, *devices)
 
 
 def _undeleted_pod(pod: PodFacts) -> PodFacts:

@@ -219,12 +219,14 @@ class Flusher:
     def _settle(self, batch: Batch) -> None:
         for record in batch.workloads:
             self._written[record.uid] = record
+            self._state.holdings.record(record.uid, record.allocated.gpu_micros)
         for pod in batch.pods:
             self._written_pods[pod.uid] = pod
         for gone in batch.gone_pods:
             self._written_pods.pop(gone.uid, None)
         for gone in batch.gone_workloads:
             self._written.pop(gone.uid, None)
+            self._state.holdings.close(gone.uid)
             self.remembered.pop(gone.uid, None)
             self.remembered_pods.pop(gone.uid, None)
 

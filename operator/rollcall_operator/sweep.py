@@ -153,6 +153,8 @@ class Sweeper:
         for key, listed in lists.by_kind.items():
             if listed.standing is Standing.LISTED:
                 held = state.pods if key == POD else state.objects
+                if key == POD:
+                    state.holdings.keep_only(listed.uids, version=listed.version)
                 missing = [uid for uid, facts in held.items() if facts.meta.key == key and uid not in listed.uids]
                 closed += state.forget_unseen(missing, version=listed.version, at=now)
                 state.floor_version = max(state.floor_version, listed.version)
