@@ -80,7 +80,7 @@ def derive(
         api_group=meta.api_group,
         api_version=meta.api_version,
         kind=meta.kind,
-        type=entry.workload_type,
+        type=entry.type_of(subject.obj),
         category=entry.category_of(subject.obj),
         namespace=meta.namespace or "",
         name=meta.name,

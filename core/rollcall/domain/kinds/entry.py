@@ -22,6 +22,9 @@ RequestedPodsHook = Callable[[ObjectFacts, int | None], RequestedPods]
 ObjectTest = Callable[[ObjectFacts], bool]
 """A yes or no of one object; pure."""
 
+TypeHook = Callable[[ObjectFacts], str]
+"""The contract's ``type`` of one object, where the kind alone does not tell."""
+
 FrameworkHook = Callable[[ObjectFacts], str | None]
 """The contract's distributed framework of one object, where the kind alone does not tell."""
 
@@ -85,6 +88,8 @@ class KindEntry:
     signals: SignalsHook
     type: str = ""
     """The contract's ``type``; empty: the kind."""
+    name_type: TypeHook | None = None
+    """Asked instead of ``type``, where the object tells."""
     distributed_framework: str | None = None
     framework: FrameworkHook | None = None
     """Asked instead of ``distributed_framework``, where the object names it."""
@@ -120,6 +125,10 @@ class KindEntry:
     def workload_type(self) -> str:
         """The contract's ``type`` of this kind."""
         return self.type or self.key.kind
+
+    def type_of(self, obj: ObjectFacts | None) -> str:
+        """The contract's ``type`` of an object; of one that was not read only its kind tells."""
+        return self.workload_type if self.name_type is None or obj is None else self.name_type(obj)
 
     def category_of(self, obj: ObjectFacts | None) -> Category:
         """What the workload is for; of an object that was not read only its kind tells."""
