@@ -118,7 +118,7 @@ def derive(
         command=asked.command or _first(pod.command for pod in pods),
         arguments=asked.arguments or _first(pod.arguments for pod in pods),
         distributed_framework=entry.framework_of(subject.obj),
-        additional_fields=entry.additional_fields,
+        additional_fields=entry.fields_of(subject.obj),
         problems=problems,
         observed_version=_version(subject, view, remembered, floor_version),
     )

@@ -25,6 +25,9 @@ ObjectTest = Callable[[ObjectFacts], bool]
 TypeHook = Callable[[ObjectFacts], str]
 """The contract's ``type`` of one object, where the kind alone does not tell."""
 
+FieldsHook = Callable[[ObjectFacts], tuple[tuple[str, str], ...]]
+"""(name, value) of additional fields that follow from one object."""
+
 FrameworkHook = Callable[[ObjectFacts], str | None]
 """The contract's distributed framework of one object, where the kind alone does not tell."""
 
@@ -94,6 +97,8 @@ class KindEntry:
     framework: FrameworkHook | None = None
     """Asked instead of ``distributed_framework``, where the object names it."""
     additional_fields: tuple[tuple[str, str], ...] = ()
+    more_fields: FieldsHook | None = None
+    """Further additional fields that an object gives itself."""
     roles: tuple[Role, ...] = ()
     """In the order of messages: masters, heads, leaders, launchers and drivers first."""
     find_roles: RolesHook | None = None
@@ -125,6 +130,10 @@ class KindEntry:
     def workload_type(self) -> str:
         """The contract's ``type`` of this kind."""
         return self.type or self.key.kind
+
+    def fields_of(self, obj: ObjectFacts | None) -> tuple[tuple[str, str], ...]:
+        """The additional fields: the kind's, then the object's own."""
+        return self.additional_fields + (() if self.more_fields is None or obj is None else self.more_fields(obj))
 
     def type_of(self, obj: ObjectFacts | None) -> str:
         """The contract's ``type`` of an object; of one that was not read only its kind tells."""
