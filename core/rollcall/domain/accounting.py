@@ -1,7 +1,6 @@
 """What the pods of a workload ask for, hold, and where: records of pods and exact sums over them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from rollcall.domain import claims, gpus, messages, totals
@@ -38,30 +37,35 @@ def allocated(
     such; ``claimed_micros`` come on top of it.
     """
     asked = request.requests
-    if node is None:
-        return _with_micros(asked, asked.gpu_micros + claimed_micros, asked.gpu_memory_bytes)
+    gpu_micros, gpu_memory_bytes = asked.gpu_micros + claimed_micros, asked.gpu_memory_bytes
     extended = asked.extended
-    parts = [(name, count) for name, count in extended if gpus.is_part(name)]
-    slice_bytes = asked.gpu_memory_bytes - sum(gpus.part_memory_bytes(name, count) for name, count in parts)
-    device_micros = asked.gpu_micros - sum(gpus.part_micros(name, count) for name, count in parts) + claimed_micros
-    if node.time_sliced and shareable_micros:
-        device_micros = max(device_micros - shareable_micros, 0)
-        extended = tuple(sorted((*extended, (gpus.NVIDIA_GPU, shareable_micros // gpus.MICROS))))
-    # What was capped as absurd has no parts that add up.
-    gpu_micros, gpu_memory_bytes = max(device_micros, 0), max(slice_bytes, 0)
-    if node.gpu_memory_bytes:
-        gpu_micros, gpu_memory_bytes = (
-            gpu_micros + gpu_memory_bytes * gpus.MICROS // node.gpu_memory_bytes,
-            gpu_memory_bytes + gpu_micros * node.gpu_memory_bytes // gpus.MICROS,
-        )
-    for name, count in parts:
-        gpu_micros += gpus.part_micros(name, count, gpu_product=node.gpu_product)
-        gpu_memory_bytes += gpus.part_memory_bytes(name, count, node.part_memory_bytes)
-    return replace(_with_micros(asked, gpu_micros, gpu_memory_bytes), extended=extended)
-
-
-def _with_micros(amounts: Resources, gpu_micros: int, gpu_memory_bytes: int) -> Resources:
-    return replace(amounts, gpu_micros=min(gpu_micros, MOST), gpu_memory_bytes=min(gpu_memory_bytes, MOST))
+    if node is not None and (gpu_micros or gpu_memory_bytes):
+        parts = [(name, count) for name, count in extended if gpus.is_part(name)]
+        for name, count in parts:
+            gpu_micros -= gpus.part_micros(name, count)
+            gpu_memory_bytes -= gpus.part_memory_bytes(name, count)
+        if node.time_sliced and shareable_micros:
+            gpu_micros -= shareable_micros
+            extended = tuple(sorted((*extended, (gpus.NVIDIA_GPU, shareable_micros // gpus.MICROS))))
+        # What was cut as absurd is less than its parts.
+        gpu_micros, gpu_memory_bytes = max(gpu_micros, 0), max(gpu_memory_bytes, 0)
+        if node.gpu_memory_bytes:
+            gpu_micros, gpu_memory_bytes = (
+                gpu_micros + gpu_memory_bytes * gpus.MICROS // node.gpu_memory_bytes,
+                gpu_memory_bytes + gpu_micros * node.gpu_memory_bytes // gpus.MICROS,
+            )
+        for name, count in parts:
+            gpu_micros += gpus.part_micros(name, count, gpu_product=node.gpu_product)
+            gpu_memory_bytes += gpus.part_memory_bytes(name, count, node.part_memory_bytes)
+    if gpu_micros == asked.gpu_micros and gpu_memory_bytes == asked.gpu_memory_bytes and extended is asked.extended:
+        return asked
+    return Resources(
+        gpu_micros=min(gpu_micros, MOST),
+        gpu_memory_bytes=min(gpu_memory_bytes, MOST),
+        cpu_millis=asked.cpu_millis,
+        memory_bytes=asked.memory_bytes,
+        extended=extended,
+    )
 
 
 def held_by(pod: PodFacts, node: NodeFacts | None, *, claimed_micros: int = 0) -> Resources:
@@ -199,6 +203,8 @@ def workload_request(asked: Asked, judged: Sequence[JudgedPod], view: WorkloadVi
     claimed = 0
     seen: set[str] = set()
     newest = _newest_by_role(asked.roles, judged)
+    if not newest and not any("resourceClaims" in mapping_at(role.template, "spec") for role in asked.roles):
+        return asked.request
     for role, one in zip(asked.roles, asked.role_requests, strict=True):
         times = role.replicas or 0
         pod = newest.get(role.name.lower())

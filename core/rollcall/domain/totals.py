@@ -1,6 +1,5 @@
 """Exact sums, multiples and maxima of resources, kept within what the store's columns hold."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rollcall.domain.quantities import MOST
@@ -10,42 +9,40 @@ NOTHING = Resources()
 
 
 def add(one: ResourceRequest, other: ResourceRequest) -> ResourceRequest:
-    """Both together; a limit that one has not, both have not. Mixed units of GPUs are a portion."""
-    types = {one.gpu_request_type, other.gpu_request_type} - {None}
+    """Both together."""
+    return add_all((one, other))
+
+
+def add_all(several: Sequence[ResourceRequest]) -> ResourceRequest:
+    """All of them together, nothing of none; a limit that one has not, all have not. Mixed units are a portion."""
+    if len(several) == 1:
+        return several[0]
+    limits = [one.limits for one in several]
+    types = {one.gpu_request_type for one in several} - {None}
     return ResourceRequest(
-        requests=add_resources((one.requests, other.requests)),
+        requests=add_resources([one.requests for one in several]),
         limits=Limits(
             # Who has no GPU limits nobody else's.
-            gpu_micros=_gpus(one.limits.gpu_micros, other.limits.gpu_micros),
-            gpu_memory_bytes=_gpus(one.limits.gpu_memory_bytes, other.limits.gpu_memory_bytes),
-            cpu_millis=_both(one.limits.cpu_millis, other.limits.cpu_millis),
-            memory_bytes=_both(one.limits.memory_bytes, other.limits.memory_bytes),
+            gpu_micros=_known([one.gpu_micros for one in limits]),
+            gpu_memory_bytes=_known([one.gpu_memory_bytes for one in limits]),
+            cpu_millis=_all_known([one.cpu_millis for one in limits]),
+            memory_bytes=_all_known([one.memory_bytes for one in limits]),
         ),
         gpu_request_type=GpuRequestType.PORTION if len(types) > 1 else next(iter(types), None),
     )
 
 
-def add_all(several: Sequence[ResourceRequest]) -> ResourceRequest:
-    """All of them together; nothing of none."""
-    if not several:
-        return ResourceRequest()
-    total = several[0]
-    for one in several[1:]:
-        total = add(total, one)
-    return total
-
-
 def add_resources(several: Iterable[Resources]) -> Resources:
     """All of them together."""
     gpu_micros = gpu_memory_bytes = cpu_millis = memory_bytes = 0
-    extended: Counter[str] = Counter()
+    extended: dict[str, int] = {}
     for one in several:
         gpu_micros += one.gpu_micros
         gpu_memory_bytes += one.gpu_memory_bytes
         cpu_millis += one.cpu_millis
         memory_bytes += one.memory_bytes
         for name, units in one.extended:
-            extended[name] += units
+            extended[name] = extended.get(name, 0) + units
     return Resources(
         gpu_micros=min(gpu_micros, MOST),
         gpu_memory_bytes=min(gpu_memory_bytes, MOST),
@@ -99,9 +96,11 @@ def most(one: ResourceRequest, other: ResourceRequest) -> ResourceRequest:
     )
 
 
-def _gpus(one: int | None, other: int | None) -> int | None:
-    return None if one is None and other is None else min((one or 0) + (other or 0), MOST)
+def _known(amounts: Sequence[int | None]) -> int | None:
+    known = [amount for amount in amounts if amount is not None]
+    return min(sum(known), MOST) if known else None
 
 
-def _both(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else min(one + other, MOST)
+def _all_known(amounts: Sequence[int | None]) -> int | None:
+    known = [amount for amount in amounts if amount is not None]
+    return min(sum(known), MOST) if known and len(known) == len(amounts) else None
