@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts
-from rollcall.domain.fields import condition_of, elements_at, mapping_at, text_at, true_condition, whole_at
+from rollcall.domain.fields import MOST_PODS, condition_of, elements_at, mapping_at, text_at, true_condition, whole_at
 from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
 from rollcall.domain.kinds.lifecycle import unobserved
 from rollcall.domain.kinds.serving import (
@@ -164,7 +164,7 @@ def _summed(obj: ObjectFacts, floor: int) -> int | None:
         if pods is None:
             return None
         total += pods
-    return total
+    return min(total, MOST_PODS)
 
 
 def _least(obj: ObjectFacts) -> int | None:
@@ -205,7 +205,7 @@ def _requested_pods(obj: ObjectFacts, _number: int | None) -> RequestedPods:
         if one is None:
             return RequestedPods(number=least, min=least)
         most += one
-    return RequestedPods(number=least, min=least, max=most or None)
+    return RequestedPods(number=least, min=least, max=min(most, MOST_PODS) or None)
 
 
 ENTRIES = (

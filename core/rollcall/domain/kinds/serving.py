@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rollcall.domain.facts import ObjectFacts
-from rollcall.domain.fields import condition_of, is_absurd, sentence_of, text_at, whole_at
+from rollcall.domain.fields import MOST_PODS, condition_of, is_absurd, sentence_of, text_at, whole_at
 from rollcall.domain.kinds.entry import FoundRole
 from rollcall.domain.kinds.lifecycle import NOT_OBSERVED
 from rollcall.domain.pods import JudgedPod
@@ -62,8 +62,8 @@ def count_at(root: Mapping[str, Any], path: str, default: int | None) -> int | N
 
 
 def product(one: int | None, other: int | None) -> int | None:
-    """Both multiplied, ``None`` where one is not known."""
-    return None if one is None or other is None else one * other
+    """Both multiplied, at most what a count may be; ``None`` where one is not known."""
+    return None if one is None or other is None else min(one * other, MOST_PODS)
 
 
 def pods_of(roles: Iterable[FoundRole]) -> int | None:
@@ -73,7 +73,7 @@ def pods_of(roles: Iterable[FoundRole]) -> int | None:
         if role.replicas is None:
             return None
         total, any_role = total + role.replicas, True
-    return total if any_role else None
+    return min(total, MOST_PODS) if any_role else None
 
 
 def pod_template(
