@@ -51,6 +51,9 @@ TWO = {"minReplicas": 2}
 CASES = [
     ("deleted", Phase.DELETING, service(READY, deleting=True), ("ready",), True),
     ("status empty", Phase.CREATING, service(), (), False),
+    ("raw mode says nothing while it starts", Phase.INITIALIZING, service(), ("creating",), False),
+    ("raw mode says nothing while it waits", Phase.PENDING, service(), ("unscheduled",), False),
+    ("raw mode stays ready while its new pod crashes", Phase.DEGRADED, service(READY), ("ready", "crash"), True),
     ("generation not observed", Phase.CREATING, service({"observedGeneration": 1}, generation=2), (), False),
     ("no pod yet", Phase.CREATING, service({"observedGeneration": 1}), (), False),
     ("waits for a GPU", Phase.PENDING, service(STARTING), ("unscheduled",), False),
