@@ -135,6 +135,8 @@ class ObjectFacts:
     meta: Meta
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
+    worked_out: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
+    """What was concluded from this object alone and would be concluded again: its pods change far more often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,19 @@ def find_roles(entry: KindEntry, obj: ObjectFacts) -> tuple[FoundRole, ...]:
 
 
 def ask(entry: KindEntry, obj: ObjectFacts, gpu_rules: GpuRules = DEFAULT_RULES) -> Asked:
-    """All that the spec asks for."""
+    """All that the spec asks for; worked out once per object, for its pods change far more often."""
+    known: tuple[KindEntry, GpuRules, Asked] | None = obj.worked_out.get(_ASKED)
+    if known is not None and known[0] is entry and known[1] is gpu_rules:
+        return known[2]
+    asked = _ask(entry, obj, gpu_rules)
+    obj.worked_out[_ASKED] = (entry, gpu_rules, asked)
+    return asked
+
+
+_ASKED = "asked"
+
+
+def _ask(entry: KindEntry, obj: ObjectFacts, gpu_rules: GpuRules) -> Asked:
     roles = find_roles(entry, obj)
     numbers = [role.replicas for role in roles]
     known = [number for number in numbers if number is not None]
