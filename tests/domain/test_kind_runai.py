@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from support.observed import CREATED, NOW, at, condition, latched, obj, observe, pod, template
 
-from rollcall.domain.facts import OwnerReference
+from rollcall.domain.facts import DomainSettings, KindKey, OwnerReference
 from rollcall.domain.kinds import catalogue
 from rollcall.domain.records import Category, Phase, Remembered, RequestedPods
+from rollcall_operator.cluster_state import ClusterState, EventType
 
 WORKLOADS = {
     "TrainingWorkload": ("Training", Category.TRAIN),
@@ -301,3 +302,20 @@ def test_owners_are_read_as_they_are_written():
             api_version="run.ai/v2alpha1", kind="TrainingWorkload", name="w", uid=OWNER.meta.uid, controller=False
         ),
     )
+
+
+def test_the_operator_has_no_view_of_a_template_and_no_end():
+    state = ClusterState(DomainSettings(), all_namespaces=True)
+    key = KindKey(group="run.ai", kind="TrainingWorkload")
+    metadata = {"name": "base", "namespace": "runai-team-a", "resourceVersion": "1"}
+    for usage in ("Template", "Submit"):
+        body = {
+            "apiVersion": "run.ai/v2alpha1",
+            "kind": "TrainingWorkload",
+            "metadata": metadata | {"uid": usage},
+            "spec": FIELDS | {"usage": usage},
+        }
+        state.observe(key, EventType.SEEN, body, at=NOW)
+        assert (state.view(usage) is None) is (usage == "Template")
+        state.observe(key, EventType.DELETED, body, at=NOW)
+        assert (usage in state.ended) is (usage == "Submit")
