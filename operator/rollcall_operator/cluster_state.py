@@ -11,7 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from rollcall.domain.claims import read_claim, read_claim_template
 from rollcall.domain.facts import (
+    ClaimFacts,
     DomainSettings,
     KindKey,
     Meta,
@@ -32,6 +34,8 @@ POD = KindKey(group="", kind="Pod")
 NODE = KindKey(group="", kind="Node")
 NAMESPACE = KindKey(group="", kind="Namespace")
 PRIORITY_CLASS = KindKey(group="scheduling.k8s.io", kind="PriorityClass")
+CLAIM = KindKey(group="resource.k8s.io", kind="ResourceClaim")
+CLAIM_TEMPLATE = KindKey(group="resource.k8s.io", kind="ResourceClaimTemplate")
 
 
 MOST_LOOKED_UP = 50_000
@@ -71,7 +75,10 @@ class ClusterState:
         self.nodes: dict[str, NodeFacts] = {}
         self.namespaces: dict[str, NamespaceFacts] = {}
         self.priority_classes: dict[str, int] = {}
-        self.holdings = Holdings(self.nodes)
+        self.claims: dict[str, dict[str, ClaimFacts]] = {}
+        """ResourceClaims by namespace and name."""
+        self.claim_templates: dict[str, dict[str, ClaimFacts]] = {}
+        self.holdings = Holdings(self.nodes, self.claims)
         self.looked_up: dict[str, Meta | Missing] = {}
         """Owners that are not watched, by uid, as `rollcall_operator.owners` found them."""
         self._top_of: dict[str, Meta] = {}
@@ -102,6 +109,10 @@ class ClusterState:
             self._observe_namespace(obj, deleted=deleted)
         elif key == PRIORITY_CLASS:
             self._observe_priority_class(obj, deleted=deleted)
+        elif key == CLAIM:
+            self._observe_claim(read_claim(obj, self._settings), self.claims, deleted=deleted)
+        elif key == CLAIM_TEMPLATE:
+            self._observe_claim(read_claim_template(obj, self._settings), self.claim_templates, deleted=deleted)
         else:
             self._observe_object(obj, deleted=deleted, at=at)
 
@@ -218,6 +229,23 @@ class ClusterState:
             self.priority_classes.pop(facts.meta.name, None)
         else:
             self.priority_classes[facts.meta.name] = value
+
+    def _observe_claim(
+        self, claim: ClaimFacts | None, kept: dict[str, dict[str, ClaimFacts]], *, deleted: bool
+    ) -> None:
+        """Claims change what their users ask for and hold; a template is read before the pods that are made with it."""
+        if claim is None:
+            return
+        namespace = claim.namespace or ""
+        there = kept.setdefault(namespace, {})
+        before = there.pop(claim.name, None)
+        if not deleted:
+            there[claim.name] = claim
+        elif not there:
+            del kept[namespace]
+        for uid in {*(before.reserved_for if before is not None else ()), *claim.reserved_for}:
+            self.holdings.claim_changed(uid)
+            self._mark(uid)
 
     # What a sweep found
 
@@ -337,6 +365,8 @@ class ClusterState:
             nodes=self.nodes,
             namespace=self.namespaces.get(meta.namespace or ""),
             priority_classes=self.priority_classes,
+            claims=self.claims.get(meta.namespace or "", {}),
+            claim_templates=self.claim_templates.get(meta.namespace or "", {}),
         )
 
     def _pod_view(self, pod: PodFacts) -> WorkloadView:
@@ -346,6 +376,8 @@ class ClusterState:
             nodes=self.nodes,
             namespace=self.namespaces.get(pod.meta.namespace or ""),
             priority_classes=self.priority_classes,
+            claims=self.claims.get(pod.meta.namespace or "", {}),
+            claim_templates=self.claim_templates.get(pod.meta.namespace or "", {}),
         )
 
     def _gone(self, meta: Meta, *, at: datetime, seen: DeletionSeen) -> Gone:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rollcall.domain.accounting import held_by
-from rollcall.domain.facts import NodeFacts, PodFacts
+from rollcall.domain.claims import allocated_micros
+from rollcall.domain.facts import ClaimFacts, NodeFacts, PodFacts
 from rollcall.domain.node_pools import DEFAULT_POOL
 from rollcall.domain.ownership import reserves_gpu
 
@@ -25,8 +26,10 @@ class _Held:
 class Holdings:
     """GPUs held by the pods of a cluster and by the records of its workloads, in micro-GPUs."""
 
-    def __init__(self, nodes: Mapping[str, NodeFacts]) -> None:
+    def __init__(self, nodes: Mapping[str, NodeFacts], claims: Mapping[str, Mapping[str, ClaimFacts]]) -> None:
+        """``nodes`` by name and ``claims`` by namespace and name, as the state keeps them."""
         self._nodes = nodes
+        self._claims = claims
         self._held: dict[str, _Held] = {}
         """By uid, pods that hold GPUs; most pods of a DaemonSet do not."""
         self._on: dict[str, set[str]] = {}
@@ -44,8 +47,12 @@ class Holdings:
         node_name = pod.node_name
         if node_name is None or reserves_gpu(pod.meta):
             return
-        micros = held_by(pod, self._nodes.get(node_name)).gpu_micros
-        if micros or pod.request.requests.gpu_memory_bytes:
+        claimed = 0
+        if pod.claims:
+            known = self._claims.get(pod.meta.namespace or "", {})
+            claimed = allocated_micros((pod,), known).get(pod.meta.uid, 0)
+        micros = held_by(pod, self._nodes.get(node_name), claimed_micros=claimed).gpu_micros
+        if micros or pod.claims or pod.request.requests.gpu_memory_bytes:
             self._held[pod.meta.uid] = _Held(pod, ignored, micros)
             self._on.setdefault(node_name, set()).add(pod.meta.uid)
             self._count(pod, micros, ignored=ignored)
@@ -64,7 +71,13 @@ class Holdings:
     def node_changed(self, name: str) -> None:
         """What shares of its GPUs come to may have changed."""
         for uid in tuple(self._on.get(name, ())):
-            self.saw(self._held[uid].pod, ignored=self._held[uid].ignored)
+            self.claim_changed(uid)
+
+    def claim_changed(self, uid: str) -> None:
+        """What a pod holds by its claims may have changed."""
+        held = self._held.get(uid)
+        if held is not None:
+            self.saw(held.pod, ignored=held.ignored)
 
     def keep_only(self, uids: frozenset[str], *, version: int) -> None:
         """Forget the pods that a complete list at ``version`` did not hold."""

@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
-from support.clusters import NODE_LABELS, OBJECTS, PODS, node_of, pod_of
+from support.clusters import NODE_LABELS, OBJECTS, PODS, claim_of, claims_for, node_of, pod_of
 from support.observed import NOW, SETTINGS, STATUSES
 
 from rollcall.domain.balance import balance
@@ -11,7 +11,7 @@ from rollcall.domain.derivation import derive
 from rollcall.domain.facts import KindKey
 from rollcall.domain.reading import read_pod
 from rollcall.domain.records import Remembered
-from rollcall_operator.cluster_state import NAMESPACE, NODE, POD, ClusterState, EventType, Missing
+from rollcall_operator.cluster_state import CLAIM, NAMESPACE, NODE, POD, ClusterState, EventType, Missing
 from rollcall_operator.measures import Measures
 
 DEPLOYMENT = KindKey(group="apps", kind="Deployment")
@@ -61,7 +61,7 @@ class Cluster:
         """One of :data:`EVENTS`."""
         if what == "pod" and about[0] < len(drawn):
             number, state = about
-            self.see_pod(pod_of(number, drawn[number] | {"claim": None, "state": state}))
+            self.see_pod(pod_of(number, drawn[number] | {"state": state}))
         elif what == "lost":
             self.lose_pod(f"pod-{about}")
         elif what == "node":
@@ -74,7 +74,7 @@ class Cluster:
     def expected(self):
         """The same, counted anew."""
         pods = [read_pod(one, SETTINGS) for one in self.pods.values()]
-        return balance([], pods, self.state.nodes, SETTINGS)
+        return balance([], pods, self.state.nodes, SETTINGS, self.state.claims)
 
 
 EVENTS = st.lists(
@@ -97,9 +97,11 @@ def test_whatever_comes_and_goes(drawn, events, shown):
         cluster.see(DEPLOYMENT, top)
     cluster.see(NAMESPACE, {"metadata": {"name": "team-b", "uid": "team-b", "labels": {"kai/project": "b"}}})
     for number, one in enumerate(drawn):
-        cluster.see_pod(pod_of(number, one | {"claim": None}))
+        cluster.see_pod(pod_of(number, one))
     for what, about in events:
         cluster.happen(drawn, what, about)
+    for claim in claims_for(list(cluster.pods.values())):
+        cluster.see(CLAIM, claim)
     for owner in tuple(cluster.state.unresolved.values()):
         cluster.state.learn_owner(owner.uid, Missing.GONE)
     cluster.flush()
@@ -172,3 +174,19 @@ def test_an_ignored_pod_that_vanished_unseen_is_dropped_by_the_next_complete_lis
     assert holdings.ignored(cluster.state.is_shown) == 2_000_000
     holdings.keep_only(frozenset(), version=9)
     assert holdings.ignored(cluster.state.is_shown) == 0
+
+
+def test_a_claim_that_is_allocated_after_its_pod_was_seen():
+    cluster = Cluster()
+    for number in range(2):
+        cluster.see_pod(pod_of(number, WHOLE | {"place": ("team-b", {}), "form": "none", "claim": "shared"}))
+    cluster.see(CLAIM, claim_of("shared", "team-b", []))
+    cluster.flush()
+    assert cluster.state.holdings.recorded == 0
+    cluster.see(CLAIM, claim_of("shared", "team-b", ["pod-1", "pod-0"]))
+    cluster.flush()
+    assert cluster.state.holdings.recorded == sum(cluster.state.holdings.bound().values()) == 1_000_000
+    cluster.see(CLAIM, claim_of("shared", "team-b", ["pod-1", "pod-0"]), EventType.DELETED)
+    cluster.flush()
+    assert cluster.state.holdings.recorded == sum(cluster.state.holdings.bound().values()) == 0
+    assert cluster.state.claims == {}
