@@ -9,7 +9,7 @@ from typing import Any
 
 from rollcall.domain import requests, totals
 from rollcall.domain.facts import ObjectFacts
-from rollcall.domain.fields import EMPTY, at, elements_at, is_absurd, text_at, whole_at
+from rollcall.domain.fields import EMPTY, MOST_PODS, at, elements_at, is_absurd, text_at, whole_at
 from rollcall.domain.gpus import DEFAULT_RULES, GpuRules
 from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
 from rollcall.domain.records import RequestedPods, ResourceRequest
@@ -73,7 +73,7 @@ def _ask(entry: KindEntry, obj: ObjectFacts, gpu_rules: GpuRules) -> Asked:
     numbers = [role.replicas for role in roles]
     known = [number for number in numbers if number is not None]
     complete = bool(roles) and len(known) == len(numbers)
-    number = sum(known) if complete else None
+    number = min(sum(known), MOST_PODS) if complete else None
     if entry.requested_pods is not None:
         requested_pods: RequestedPods | None = entry.requested_pods(obj, number)
     else:
@@ -162,7 +162,10 @@ def _joined(container: Mapping[str, Any], key: str) -> str | None:
 
 
 def _priority_class_name(entry: KindEntry, obj: ObjectFacts, roles: tuple[FoundRole, ...]) -> str | None:
-    """By the entry's paths, else by the first role whose template names one."""
+    """By the entry's labels, then its paths, else by the first role whose template names one."""
+    for label in entry.priority_labels:
+        if obj.meta.labels.get(label):
+            return obj.meta.labels[label]
     for path in entry.priority_paths:
         name = object_at(obj, path)
         if isinstance(name, str) and name:

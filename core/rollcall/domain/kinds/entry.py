@@ -112,6 +112,8 @@ class KindEntry:
     requested_pods: RequestedPodsHook | None = None
     completed_at: str | None = None
     """Where the object says when it ended, whatever the end; its verdict's instant and its pods are asked after it."""
+    priority_labels: tuple[str, ...] = ()
+    """Labels of the object that name its PriorityClass, asked before the paths."""
     priority_paths: tuple[str, ...] = ()
     """Where the object names its PriorityClass, the first non-empty wins."""
     default_priority_class: str = "train"
