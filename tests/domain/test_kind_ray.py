@@ -423,3 +423,22 @@ def test_what_a_ray_cron_job_asks_for():
     assert record.requested_pods == RequestedPods(number=3)
     assert record.workload_requested is not None
     assert record.workload_requested.requests.gpu_micros == 4_000_000
+
+
+def test_the_label_names_the_priority_class():
+    labels = {"ray.io/priority-class-name": "very-high"}
+    spec = cluster_spec()
+    spec["headGroupSpec"] = {"template": template(priorityClassName="low")}
+    assert observe(cluster(spec=spec)).workload.priority_class_name == "low"
+    assert observe(cluster(spec=spec, labels=labels)).workload.priority_class_name == "very-high"
+    assert observe(job("Initializing", labels=labels)).workload.priority_class_name == "very-high"
+
+
+MOST = 2**31 - 1
+
+
+def test_numbers_of_pods_stay_counts():
+    spec = cluster_spec(enableInTreeAutoscaling=True)
+    spec["workerGroupSpecs"][0] |= {"replicas": MOST, "minReplicas": MOST, "maxReplicas": MOST - 1, "numOfHosts": MOST}
+    for top in (cluster(spec=spec), job("Initializing", spec={"rayClusterSpec": spec})):
+        assert observe(top).workload.requested_pods == RequestedPods(number=MOST, min=MOST, max=MOST)

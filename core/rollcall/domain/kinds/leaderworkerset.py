@@ -1,7 +1,7 @@
 """LeaderWorkerSet: groups of a leader and its workers. Its status counts groups and has no observedGeneration."""
 
 from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts
-from rollcall.domain.fields import elements_at, is_absurd, mapping_at, text_at, true_condition, whole_at
+from rollcall.domain.fields import MOST_PODS, elements_at, is_absurd, mapping_at, text_at, true_condition, whole_at
 from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
 from rollcall.domain.kinds.lifecycle import replicas_wanted, scaled_to_nothing, unobserved
 from rollcall.domain.pods import JudgedPod
@@ -22,7 +22,7 @@ def _signals(obj: ObjectFacts, _children: tuple[ObjectFacts, ...], pods: tuple[J
     found = true_condition(status, *_WORDS)
     surplus = growing = required = None
     if wanted is not None and size is not None:
-        required = wanted * size
+        required = min(wanted * size, MOST_PODS)
         if true_condition(status, "UpdateInProgress") is not None:
             surplus = f"{updated} of {wanted} groups updated"
         elif existing > wanted:
@@ -67,7 +67,7 @@ def _roles(obj: ObjectFacts) -> tuple[FoundRole, ...]:
     if not elements_at(leader, "spec.containers"):
         leader = worker
     wanted, size = replicas_wanted(obj), _size(obj)
-    workers = None if wanted is None or size is None else wanted * max(0, size - 1)
+    workers = None if wanted is None or size is None else min(wanted * max(0, size - 1), MOST_PODS)
     found = (FoundRole(_LEADER, leader, wanted), FoundRole(_WORKER, worker, workers))
     return tuple(role for role in found if elements_at(role.template, "spec.containers"))
 

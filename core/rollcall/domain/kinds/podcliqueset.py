@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts
-from rollcall.domain.fields import at, elements_at, is_absurd, mapping_at, text_at, true_condition, whole_at
+from rollcall.domain.fields import MOST_PODS, at, elements_at, is_absurd, mapping_at, text_at, true_condition, whole_at
 from rollcall.domain.kinds.entry import FoundRole, KindEntry
 from rollcall.domain.kinds.lifecycle import replicas_wanted, scaled_to_nothing, unobserved
 from rollcall.domain.pods import JudgedPod
@@ -21,7 +21,7 @@ def _signals(obj: ObjectFacts, _children: tuple[ObjectFacts, ...], pods: tuple[J
     status = obj.status
     wanted = replicas_wanted(obj)
     each = _pods_of_a_replica(obj, least=True)
-    required = None if wanted is None or each is None else wanted * each
+    required = None if wanted is None or each is None else min(wanted * each, MOST_PODS)
     existing = whole_at(status, "replicas") or 0
     available = whole_at(status, "availableReplicas") or 0
     updated = whole_at(status, "updatedReplicas") or 0
@@ -78,7 +78,7 @@ def _pods_of_a_clique(obj: ObjectFacts, clique: Mapping[str, Any], *, least: boo
         members = at(group, "cliqueNames")
         if number is not None and name is not None and isinstance(members, list) and name in members:
             times = _count(group, "replicas", "scaleConfig.minReplicas" if least else None)
-            number = None if times is None else number * times
+            number = None if times is None else min(number * times, MOST_PODS)
     return number
 
 
@@ -105,7 +105,7 @@ def _roles(obj: ObjectFacts) -> tuple[FoundRole, ...]:
         if not elements_at(spec, "containers"):
             continue
         each = _pods_of_a_clique(obj, clique)
-        number = None if wanted is None or each is None else wanted * each
+        number = None if wanted is None or each is None else min(wanted * each, MOST_PODS)
         metadata = {"annotations": mapping_at(clique, "annotations"), "labels": mapping_at(clique, "labels")}
         found.append(FoundRole((text_at(clique, "name") or "").lower(), {"metadata": metadata, "spec": spec}, number))
     return tuple(found)
@@ -122,7 +122,7 @@ def _requested_pods(obj: ObjectFacts, number: int | None) -> RequestedPods:
     least, wanted = _pods_of_a_replica(obj, least=True), replicas_wanted(obj)
     if number is None or least is None or wanted is None or least * wanted == number:
         return RequestedPods(number=number)
-    return RequestedPods(number=number, min=least * wanted)
+    return RequestedPods(number=number, min=min(least * wanted, MOST_PODS))
 
 
 def _entry(kind: str, plural: str) -> KindEntry:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rollcall.domain.fields import (
     EMPTY,
+    MOST_PODS,
     at,
     condition_of,
     elements_at,
@@ -18,6 +19,9 @@ from rollcall.domain.kinds.entry import FoundRole
 from rollcall.domain.records import RequestedPods
 
 ROLE_LABELS = ("ray.io/node-type",)
+PRIORITY_LABELS = ("ray.io/priority-class-name",)
+"""The PriorityClass for schedulers of gangs."""
+
 HEAD, WORKER, SUBMITTER = "head", "worker", "submitter"
 
 _COUNTS = ("replicas", "minReplicas", "maxReplicas", "numOfHosts")
@@ -51,7 +55,12 @@ def workers(group: Mapping[str, Any]) -> int | None:
         return 0
     least, most = whole_at(group, "minReplicas") or 0, whole_at(group, "maxReplicas")
     replicas = max(whole_at(group, "replicas") or 0, least)
-    return (replicas if most is None else min(replicas, most)) * _hosts(group)
+    return as_count((replicas if most is None else min(replicas, most)) * _hosts(group))
+
+
+def as_count(number: int) -> int:
+    """A sum or a product of counts, kept a count."""
+    return min(number, MOST_PODS)
 
 
 def _hosts(group: Mapping[str, Any]) -> int:
@@ -63,7 +72,7 @@ def cluster_pods(spec: Mapping[str, Any]) -> int | None:
     """The head and all workers that a cluster spec asks for."""
     numbers = [workers(group) for group in elements_at(spec, "workerGroupSpecs")]
     known = [number for number in numbers if number is not None]
-    return 1 + sum(known) if len(known) == len(numbers) else None
+    return as_count(1 + sum(known)) if len(known) == len(numbers) else None
 
 
 def cluster_roles(spec: Mapping[str, Any], *, beside_head: tuple[Mapping[str, Any], ...] = ()) -> tuple[FoundRole, ...]:
@@ -103,18 +112,13 @@ def cluster_requested_pods(spec: Mapping[str, Any], number: int | None, *, besid
     if at(spec, "enableInTreeAutoscaling") is not True:
         return RequestedPods(number=number)
     groups = [group for group in elements_at(spec, "workerGroupSpecs") if at(group, "suspend") is not True]
-    least = sum((whole_at(group, "minReplicas") or 0) * _hosts(group) for group in groups)
+    least = 1 + beside + sum((whole_at(group, "minReplicas") or 0) * _hosts(group) for group in groups)
     mosts = [whole_at(group, "maxReplicas") for group in groups]
     most = None
-    if None not in mosts:
-        most = sum((limit or 0) * _hosts(group) for limit, group in zip(mosts, groups, strict=True))
-    if most is not None and most > _UNBOUNDED:
-        most = None
-    return RequestedPods(number=number, min=1 + least + beside, max=None if most is None else 1 + most + beside)
-
-
-_UNBOUNDED = 2**31 - 2
-"""A group without a limit has 2147483647 as its most."""
+    if all(limit is not None and limit < MOST_PODS for limit in mosts):
+        # The most of a group without a limit is the largest count there is.
+        most = 1 + beside + sum((limit or 0) * _hosts(group) for limit, group in zip(mosts, groups, strict=True))
+    return RequestedPods(number=number, min=as_count(least), max=None if most is None else as_count(most))
 
 
 def head_is_ready(status: Mapping[str, Any]) -> bool:

@@ -88,6 +88,7 @@ ENTRIES = (
         find_roles=_roles,
         role_labels=ray.ROLE_LABELS,
         requested_pods=_requested_pods,
+        priority_labels=ray.PRIORITY_LABELS,
         priority_paths=("spec.headGroupSpec.template.spec.priorityClassName",),
         recovers=True,
     ),

@@ -55,6 +55,7 @@ ENTRIES = (
         find_roles=_roles,
         role_labels=ray.ROLE_LABELS,
         requested_pods=_requested_pods,
+        priority_labels=ray.PRIORITY_LABELS,
         priority_paths=("spec.jobTemplate.rayClusterSpec.headGroupSpec.template.spec.priorityClassName",),
         hidden_when_owned=False,
         recovers=True,

@@ -164,7 +164,7 @@ def roles_of(spec: Spec) -> tuple[FoundRole, ...]:
 def requested_pods_of(spec: Spec) -> RequestedPods:
     """The pods of a RayJob's spec."""
     own, beside = _own_pods(spec), _submitters(spec)
-    number = None if own is None else own + beside
+    number = None if own is None else ray.as_count(own + beside)
     if mapping_at(spec, "clusterSelector"):
         return RequestedPods(number=number)
     return ray.cluster_requested_pods(mapping_at(spec, "rayClusterSpec"), number, beside=beside)
@@ -195,6 +195,7 @@ ENTRIES = (
         role_labels=ray.ROLE_LABELS,
         requested_pods=_requested_pods,
         completed_at="status.endTime",
+        priority_labels=ray.PRIORITY_LABELS,
         priority_paths=("spec.rayClusterSpec.headGroupSpec.template.spec.priorityClassName",),
     ),
 )

@@ -63,13 +63,13 @@ def least_executors(spec: Spec) -> int | None:
 def requested_pods(spec: Spec) -> RequestedPods:
     """The driver and the executors, with the bounds of dynamic allocation."""
     number = executors(spec)
-    total = None if number is None else 1 + number
+    total = None if number is None else min(1 + number, MOST_PODS)
     if not is_dynamic(spec):
         return RequestedPods(number=total)
     most = _bound(spec, "maxExecutors")
     return RequestedPods(
         number=total,
-        min=1 + (_bound(spec, "minExecutors") or 0),
+        min=min(1 + (_bound(spec, "minExecutors") or 0), MOST_PODS),
         max=None if most is None or most >= MOST_PODS else 1 + most,
     )
 
