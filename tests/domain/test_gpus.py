@@ -1,15 +1,19 @@
 """What counts as a GPU: whole ones, parts, shares and claimed ones of every form; and what only looks like one."""
 
+from dataclasses import replace
+
 import pytest
-from support.observed import SETTINGS, node, obj, observe, pod
+from support.observed import SETTINGS, condition, node, obj, observe, pod
 
 from rollcall.domain.accounting import allocated, held_by
 from rollcall.domain.facts import DomainSettings
 from rollcall.domain.gpus import is_mig, is_part, part_memory_bytes, part_micros, shared_gpu
+from rollcall.domain.kinds.catalogue import entry_for
 from rollcall.domain.quantities import MOST
 from rollcall.domain.reading import read_node, read_pod
-from rollcall.domain.records import GpuRequestType, Resources
+from rollcall.domain.records import GpuRequestType, Remembered, Resources
 from rollcall.domain.requests import effective_request, pod_request
+from rollcall.domain.roles import ask
 
 ONE_SEVENTH = 142_857
 
@@ -354,6 +358,9 @@ def test_device_classes_named_as_resources():
     assert other.requests == Resources(extended=(("deviceclass.resource.kubernetes.io/dranet-ib", 1),))
 
 
+COMPLETE = {"succeeded": 2, "conditions": [condition("SuccessCriteriaMet"), condition("Complete")]}
+
+
 class TestSharesThatOnlyPodsShow:
     """Admission may annotate pods and not their template."""
 
@@ -382,6 +389,16 @@ class TestSharesThatOnlyPodsShow:
     def test_a_pod_that_is_not_annotated_changes_nothing(self):
         assert self.asked(pod()) == 0
 
+    def test_once_it_is_over_what_its_pods_asked_for_stays(self):
+        """Its pods are cleaned up, and with them the annotation."""
+        template = {"spec": {"containers": [{"name": "main", "image": "trainer:1"}]}}
+        top = obj("Job", {"parallelism": 2, "completions": 2, "template": template}, COMPLETE)
+        before = observe(top, self.share("0.5", state="succeeded")).workload
+        after = observe(top, remembered=Remembered.of(before)).workload
+        for record in (before, after):
+            assert record.workload_requested is not None
+            assert record.workload_requested.requests.gpu_micros == 1_000_000
+
     def test_a_template_that_asks_for_more_stands(self):
         spec = {"containers": [{"name": "main", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}
         record = observe(obj("Deployment", {"replicas": 2, "template": {"spec": spec}}), self.share("0.5")).workload
@@ -395,3 +412,16 @@ def test_shares_of_both_units_are_a_portion():
     assert record.pods_requested.gpu_request_type is PORTION
     assert record.pods_requested.requests.gpu_micros == 500_000
     assert record.pods_requested.requests.gpu_memory_bytes == 1000 * MIB
+
+
+def test_what_an_object_asks_for_is_worked_out_once_for_the_same_rules():
+    template = {"spec": {"containers": [{"name": "main", "resources": {"limits": {"google.com/tpu": 4}}}]}}
+    top = obj("Deployment", {"replicas": 1, "template": template})
+    entry = entry_for(top.meta.key)
+    assert entry is not None
+    promoted = DomainSettings(gpu_resources=("google.com/tpu",)).gpu_rules
+    first = ask(entry, top)
+    assert ask(entry, top) is first
+    other = ask(entry, top, promoted)
+    assert (first.request.requests.gpu_micros, other.request.requests.gpu_micros) == (0, 4_000_000)
+    assert ask(entry, replace(top, spec={"replicas": 0, "template": template})) != first
