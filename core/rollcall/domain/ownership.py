@@ -13,6 +13,13 @@ MOST_STEPS = 10
 
 RESERVATION_LABELS = (("app", "runai-reservation"), ("app", "kai-reservation"))
 RESERVATION_NAMESPACES = frozenset({"kai-resource-reservation", "runai-reservation"})
+_EQUIPMENT = (
+    ("ray.io/node-type", "redis-cleanup", "it cleans up after a RayCluster"),
+    ("workflows.argoproj.io/component", "agent", "it is the agent of a Workflow"),
+    ("app.kubernetes.io/component", "affinity-assistant", "it keeps the pods of a PipelineRun on one node"),
+)
+"""(label, value, why) of pods that a controller makes for itself."""
+
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 
 _NODE = KindKey(group="", kind="Node")
@@ -55,11 +62,7 @@ def ignored_because(pod: PodFacts, settings: DomainSettings) -> str | None:
             return "it is a static pod"
         if owner.controller and key_of(owner) == _DAEMON_SET:
             return "it belongs to a DaemonSet"
-    if meta.labels.get("ray.io/node-type") == "redis-cleanup":
-        return "it cleans up after a RayCluster"
-    if meta.labels.get("workflows.argoproj.io/component") == "agent":
-        return "it is the agent of a Workflow"
-    return None
+    return next((why for label, value, why in _EQUIPMENT if meta.labels.get(label) == value), None)
 
 
 def reserves_gpu(meta: Meta) -> bool:
