@@ -60,7 +60,7 @@ def _signals(obj: ObjectFacts, children: tuple[ObjectFacts, ...], pods: tuple[Ju
         else Verdict(
             message=sentence_of(failed),
             at=instant_at(failed, "lastTransitionTime"),
-            holds=failed.get("reason") not in _TAKEN_BACK,
+            holds=text_at(failed, "reason") not in _TAKEN_BACK,
         ),
         completed=said.completed if complete is None else Verdict(at=instant_at(complete, "lastTransitionTime")),
         stop=stop.sentence,
