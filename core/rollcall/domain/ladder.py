@@ -288,7 +288,7 @@ RULE_SENTENCES = {
     "2": "the framework says it failed",
     "3": "the framework says it is done",
     "4": "a stop is asked and pods live on",
-    "5": "a stop is asked and no pod lives",
+    "5": "a stop is asked and no pod lives, or a stop ended it for good",
     "6": "resumed, and the framework has yet to follow",
     "7": "its controller has not seen it yet",
     "8": "no pod is known nor reported",
