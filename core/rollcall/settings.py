@@ -65,12 +65,27 @@ class ClusterSettings(BaseModel):
     ignored_namespaces: Names = Field(
         default=DomainSettings().ignored_namespaces, description="Namespaces whose pods are never workloads."
     )
+    gpu_resources: Names = Field(
+        default=DomainSettings().gpu_resources,
+        description="Names of resources, one unit of which counts as one GPU, on top of the known ones.",
+    )
+    gpu_device_classes: Names = Field(
+        default=DomainSettings().gpu_device_classes,
+        description="Parts of names of DeviceClasses whose devices count as GPUs.",
+    )
     fatal_grace_seconds: PositiveInt = Field(
         default=DomainSettings().fatal_grace_seconds,
         description="How long a fatal container state may last before the workload counts as failed.",
     )
 
-    @field_validator("project_labels", "node_pool_labels", "ignored_namespaces", mode="before")
+    @field_validator(
+        "project_labels",
+        "node_pool_labels",
+        "ignored_namespaces",
+        "gpu_resources",
+        "gpu_device_classes",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         """Read a comma-separated list, which is how environment variables write lists."""
@@ -85,6 +100,8 @@ class ClusterSettings(BaseModel):
             project_labels=self.project_labels,
             ignored_namespaces=self.ignored_namespaces,
             fatal_grace_seconds=self.fatal_grace_seconds,
+            gpu_resources=self.gpu_resources,
+            gpu_device_classes=self.gpu_device_classes,
         )
 
 

@@ -11,7 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from rollcall.domain.claims import read_claim, read_claim_template
 from rollcall.domain.facts import (
+    ClaimFacts,
     DomainSettings,
     KindKey,
     Meta,
@@ -22,15 +24,18 @@ from rollcall.domain.facts import (
     PodFacts,
     WorkloadView,
 )
-from rollcall.domain.kinds.catalogue import is_catalogued
+from rollcall.domain.kinds.catalogue import is_catalogued, is_template
 from rollcall.domain.ownership import OwnerWalk, ignored_because
 from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
 from rollcall.store.records import DeletionSeen, Gone
+from rollcall_operator.holdings import Holdings
 
 POD = KindKey(group="", kind="Pod")
 NODE = KindKey(group="", kind="Node")
 NAMESPACE = KindKey(group="", kind="Namespace")
 PRIORITY_CLASS = KindKey(group="scheduling.k8s.io", kind="PriorityClass")
+CLAIM = KindKey(group="resource.k8s.io", kind="ResourceClaim")
+CLAIM_TEMPLATE = KindKey(group="resource.k8s.io", kind="ResourceClaimTemplate")
 
 
 MOST_LOOKED_UP = 50_000
@@ -70,6 +75,10 @@ class ClusterState:
         self.nodes: dict[str, NodeFacts] = {}
         self.namespaces: dict[str, NamespaceFacts] = {}
         self.priority_classes: dict[str, int] = {}
+        self.claims: dict[str, dict[str, ClaimFacts]] = {}
+        """ResourceClaims by namespace and name."""
+        self.claim_templates: dict[str, dict[str, ClaimFacts]] = {}
+        self.holdings = Holdings(self.nodes, self.claims)
         self.looked_up: dict[str, Meta | Missing] = {}
         """Owners that are not watched, by uid, as `rollcall_operator.owners` found them."""
         self._top_of: dict[str, Meta] = {}
@@ -102,12 +111,22 @@ class ClusterState:
             self._observe_namespace(obj, deleted=deleted)
         elif key == PRIORITY_CLASS:
             self._observe_priority_class(obj, deleted=deleted)
+        elif key == CLAIM:
+            self._observe_claim(read_claim(obj, self._settings), self.claims, deleted=deleted)
+        elif key == CLAIM_TEMPLATE:
+            self._observe_claim(read_claim_template(obj, self._settings), self.claim_templates, deleted=deleted)
         else:
             self._observe_object(obj, deleted=deleted, at=at)
 
     def _observe_pod(self, obj: Mapping[str, Any], *, deleted: bool, at: datetime) -> None:
         pod = read_pod(obj, self._settings)
-        if pod is None or ignored_because(pod, self._settings) is not None:
+        if pod is None:
+            return
+        if ignored_because(pod, self._settings) is not None:
+            if deleted:
+                self.holdings.lost(pod.meta.uid)
+            else:
+                self.holdings.saw(pod, ignored=True)
             return
         uid = pod.meta.uid
         before = self.pods.get(uid)
@@ -119,6 +138,7 @@ class ClusterState:
         self.pods[uid] = pod
         if before is not None and before.node_name != pod.node_name:
             self._leave_node(before)
+        self.holdings.saw(pod, ignored=False)
         if pod.node_name is not None:
             self._pods_on[pod.node_name].add(uid)
         if before is None or before.meta.owners != pod.meta.owners:
@@ -137,6 +157,7 @@ class ClusterState:
         self.pods.pop(uid, None)
         if before is not None:
             self._leave_node(before)
+        self.holdings.lost(uid)
         self._leave(uid)
         if top is not None and top.uid != uid and top.uid not in self.objects and not self._members.get(top.uid):
             # Known by its pods alone, and the last one is gone.
@@ -164,7 +185,9 @@ class ClusterState:
     def _forget_object(self, facts: ObjectFacts, *, at: datetime, seen: DeletionSeen) -> None:
         uid = facts.meta.uid
         top = self._top_of.get(uid)
-        if top is None or top.uid == uid:
+        if is_template(facts):
+            self._mark(uid)
+        elif top is None or top.uid == uid:
             last = replace(facts, meta=replace(facts.meta, deletion_at=None))
             self._end(facts.meta, self._view_of(facts.meta, last), at=at, seen=seen)
         else:
@@ -182,8 +205,8 @@ class ClusterState:
             self.nodes.pop(node.meta.name, None)
         else:
             self.nodes[node.meta.name] = node
-        changed = deleted or before is None or (before.ready, before.node_pool) != (node.ready, node.node_pool)
-        if changed:
+        if deleted or before is None or _matters(before) != _matters(node):
+            self.holdings.node_changed(node.meta.name)
             for uid in self._pods_on.get(node.meta.name, ()):
                 self._mark(uid)
 
@@ -210,6 +233,23 @@ class ClusterState:
             self.priority_classes.pop(facts.meta.name, None)
         else:
             self.priority_classes[facts.meta.name] = value
+
+    def _observe_claim(
+        self, claim: ClaimFacts | None, kept: dict[str, dict[str, ClaimFacts]], *, deleted: bool
+    ) -> None:
+        """Claims change what their users ask for and hold; a template is read before the pods that are made with it."""
+        if claim is None:
+            return
+        namespace = claim.namespace or ""
+        there = kept.setdefault(namespace, {})
+        before = there.pop(claim.name, None)
+        if not deleted:
+            there[claim.name] = claim
+        elif not there:
+            del kept[namespace]
+        for uid in {*(before.reserved_for if before is not None else ()), *claim.reserved_for}:
+            self.holdings.claim_changed(uid)
+            self._mark(uid)
 
     # What a sweep found
 
@@ -336,10 +376,10 @@ class ClusterState:
         return found is not None and found.project is not None
 
     def view(self, top_uid: str) -> WorkloadView | None:
-        """All that is known of a workload; ``None`` where nothing is left of it."""
+        """All that is known of a workload; ``None`` where nothing is left of it, or where it is a mere template."""
         facts = self.objects.get(top_uid)
         if facts is not None:
-            return self._view_of(facts.meta, facts)
+            return None if is_template(facts) else self._view_of(facts.meta, facts)
         pod = self.pods.get(top_uid)
         if pod is not None:
             return self._pod_view(pod)
@@ -361,6 +401,8 @@ class ClusterState:
             nodes=self.nodes,
             namespace=self.namespaces.get(meta.namespace or ""),
             priority_classes=self.priority_classes,
+            claims=self.claims.get(meta.namespace or "", {}),
+            claim_templates=self.claim_templates.get(meta.namespace or "", {}),
         )
 
     def _pod_view(self, pod: PodFacts) -> WorkloadView:
@@ -370,6 +412,8 @@ class ClusterState:
             nodes=self.nodes,
             namespace=self.namespaces.get(pod.meta.namespace or ""),
             priority_classes=self.priority_classes,
+            claims=self.claims.get(pod.meta.namespace or "", {}),
+            claim_templates=self.claim_templates.get(pod.meta.namespace or "", {}),
         )
 
     def _gone(self, meta: Meta, *, at: datetime, seen: DeletionSeen) -> Gone:
@@ -395,6 +439,12 @@ class ClusterState:
 def _uid_of(obj: Mapping[str, Any]) -> str:
     metadata = obj.get("metadata")
     return str(metadata.get("uid")) if isinstance(metadata, Mapping) else ""
+
+
+def _matters(node: NodeFacts) -> tuple[object, ...]:
+    """What of a node shows on the records of its pods."""
+    devices = (node.gpu_product, node.gpu_memory_bytes, node.time_sliced, node.part_memory_bytes)
+    return (node.ready, node.node_pool, *devices)
 
 
 def _undeleted_pod(pod: PodFacts) -> PodFacts:

@@ -246,6 +246,7 @@ class Flusher:
     def _settle(self, batch: Batch) -> None:
         for record in batch.workloads:
             self._written[record.uid] = record
+            self._state.holdings.record(record.uid, record.allocated.gpu_micros)
         for pod in batch.pods:
             self._written_pods[pod.uid] = pod
         self._forget(batch)
@@ -256,6 +257,7 @@ class Flusher:
             self._written_pods.pop(gone.uid, None)
         for gone in batch.gone_workloads:
             self._written.pop(gone.uid, None)
+            self._state.holdings.close(gone.uid)
             self.remembered.pop(gone.uid, None)
             self.remembered_pods.pop(gone.uid, None)
             self._revisit_at.pop(gone.uid, None)

@@ -1,8 +1,12 @@
 """What the operator counts about itself, for ``/metrics``."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from rollcall.domain.gpus import MICROS
 from rollcall.store.records import Batch, DeletionSeen, WriteResult
+from rollcall_operator.holdings import Holdings
 
 
 class Measures:
@@ -59,9 +63,26 @@ class Measures:
         self.sweeps = Counter(
             "rollcall_sweeps", "Comparisons of the lists with the rows.", ["outcome"], registry=registry
         )
+        self.gpus_allocated = Gauge(
+            "rollcall_gpus_allocated",
+            "GPUs held by the workloads on record and by pods that are on none; together they are what is bound.",
+            ["of"],
+            registry=registry,
+        )
+        self.gpus_bound = Gauge(
+            "rollcall_gpus_bound", "GPUs held by the pods on the nodes, by node pool.", ["node_pool"], registry=registry
+        )
         self.is_leader = Gauge("rollcall_is_leader", "1 where this operator writes.", registry=registry)
         for seen in DeletionSeen:
             self.deletions.labels(seen.value)
+
+    def weigh(self, holdings: Holdings, is_shown: Callable[[str], bool]) -> None:
+        """Take in what is held, on records and on nodes. Only who writes has records."""
+        self.gpus_allocated.labels("workloads").set(holdings.recorded / MICROS)
+        self.gpus_allocated.labels("ignored").set(holdings.ignored(is_shown) / MICROS)
+        self.gpus_bound.clear()
+        for pool, micros in holdings.bound().items():
+            self.gpus_bound.labels(pool).set(micros / MICROS)
 
     def count(self, batch: Batch, result: WriteResult) -> None:
         """Take in what a batch came to."""

@@ -27,7 +27,16 @@ from rollcall.store.memory import (
 )
 from rollcall.store.retention import drop_expired, make_partitions
 from rollcall.store.schema import check_schema
-from rollcall_operator.cluster_state import NAMESPACE, NODE, POD, PRIORITY_CLASS, ClusterState, EventType
+from rollcall_operator.cluster_state import (
+    CLAIM,
+    CLAIM_TEMPLATE,
+    NAMESPACE,
+    NODE,
+    POD,
+    PRIORITY_CLASS,
+    ClusterState,
+    EventType,
+)
 from rollcall_operator.endpoints import Probes, serve
 from rollcall_operator.flusher import Flusher
 from rollcall_operator.leader import Leadership
@@ -67,6 +76,8 @@ def watched_kinds() -> tuple[WatchedKind, ...]:
         NAMESPACE: WatchedKind(key=NAMESPACE, plural="namespaces"),
         NODE: WatchedKind(key=NODE, plural="nodes"),
         PRIORITY_CLASS: WatchedKind(key=PRIORITY_CLASS, plural="priorityclasses"),
+        CLAIM: WatchedKind(key=CLAIM, plural="resourceclaims"),
+        CLAIM_TEMPLATE: WatchedKind(key=CLAIM_TEMPLATE, plural="resourceclaimtemplates"),
         POD: WatchedKind(key=POD, plural="pods"),
     }
     for entry in watched_entries():

@@ -164,6 +164,8 @@ class Sweeper:
             held = state.pods if key == POD else state.objects
             missing = [uid for uid, facts in held.items() if facts.meta.key == key and uid not in listed.uids]
             if listed.standing is Standing.LISTED:
+                if key == POD:
+                    state.holdings.keep_only(listed.uids, version=listed.version)
                 closed += state.forget_unseen(missing, version=listed.version, at=now)
                 state.floor_version = max(state.floor_version, listed.version)
             elif self._is_unserved(key, listed):

@@ -11,8 +11,9 @@ DEADLINE = condition("Progressing", "False", "ProgressDeadlineExceeded", "Replic
 DENIED = condition("ReplicaFailure", "True", "FailedCreate", "pods is forbidden: exceeded quota")
 
 
-def deployment(status=None, *, replicas=3, **more):
+def deployment(status=None, *, replicas=3, paused=None, **more):
     spec = {"template": template()} | ({} if replicas is None else {"replicas": replicas})
+    spec |= {} if paused is None else {"paused": paused}
     return obj("Deployment", spec, status, **more)
 
 
@@ -61,6 +62,9 @@ CASES = [
     ("evicted leftovers do not count", Phase.RUNNING, deployment(counts(3, 3)), (*READY, "evicted"), True),
     ("surge", Phase.UPDATING, deployment(counts(4, 3, 1)), (*READY, "creating"), True),
     ("rollout without surge", Phase.UPDATING, deployment(counts(3, 2, 1)), ("ready", "ready", "creating"), True),
+    ("rollout, counts alone", Phase.UPDATING, deployment(counts(3, 3, 1)), (), True),
+    ("rollout held by its owner", Phase.RUNNING, deployment(counts(3, 3, 0), paused=True), READY, True),
+    ("rollout held midway", Phase.UPDATING, deployment(counts(4, 4, 1), paused=True), (*READY, "ready"), True),
     ("new spec not observed", Phase.UPDATING, deployment(counts(3, 3), generation=2), READY, True),
     ("new spec not observed, first sight", Phase.UPDATING, deployment(counts(3, 3), generation=2), (), False),
     ("new pod cannot pull", Phase.DEGRADED, deployment(counts(4, 3, 1)), (*READY, "image"), True),
@@ -157,8 +161,29 @@ def test_what_the_record_says_of_a_deployment():
         ("quota", Phase.FAILED, counts(0, 0, 0, DENIED), (), False),
         ("pending", Phase.PENDING, counts(3, 0), ("unscheduled",) * 3, False),
         ("status empty", Phase.CREATING, {}, (), False),
+        ("generation not observed", Phase.CREATING, {"observedGeneration": 0}, (), False),
+        ("pods missing", Phase.PENDING, counts(2, 2), ("ready", "ready"), False),
+        ("quota, some serve", Phase.DEGRADED, counts(2, 2, 2, DENIED), ("ready", "ready"), False),
+        ("a pod is lost", Phase.DEGRADED, counts(3, 2), ("ready", "ready", "crash"), True),
+        ("all restart", Phase.INITIALIZING, counts(3, 0), ("restarting",) * 3, True),
+        ("all crash", Phase.FAILED, counts(3, 0), ("crash",) * 3, True),
     ],
 )
 def test_replica_set(name, wanted, status, states, ran):
     top = obj("ReplicaSet", {"replicas": 3, "template": template()}, status)
     assert observe(top, *pods(*states), remembered=latched() if ran else None).workload.phase is wanted, name
+
+
+@pytest.mark.parametrize(
+    ("wanted", "replicas", "status", "states", "more"),
+    [
+        (Phase.DELETING, 3, counts(3, 3), READY, {"deleting": True}),
+        (Phase.STOPPED, 0, {"observedGeneration": 1}, (), {}),
+        (Phase.STOPPING, 0, counts(1, 1), ("releasing",), {}),
+        (Phase.UNKNOWN, "many", counts(3, 3), (), {}),
+        (Phase.RUNNING, "many", counts(3, 3), READY, {}),
+    ],
+)
+def test_a_replica_set_on_its_way_out_or_absurd(wanted, replicas, status, states, more):
+    top = obj("ReplicaSet", {"replicas": replicas, "template": template()}, status, **more)
+    assert observe(top, *pods(*states)).workload.phase is wanted

@@ -13,6 +13,7 @@ def thing(status=None, *, spec=None, **more):
 
 
 READY = {"conditions": [condition("Ready")]}
+QUEUED = {"kueue.x-k8s.io/queue-name": "team-a"}
 UNREADY = {"conditions": [condition("Ready", "False", "Deploying", "two of three")]}
 
 CASES = [
@@ -41,6 +42,7 @@ CASES = [
     ("phase suspended", Phase.STOPPED, thing({"phase": "Suspended"}), (), False),
     ("phase stopping", Phase.STOPPING, thing({"phase": "Stopping"}), (), False),
     ("spec suspended", Phase.STOPPED, thing({"phase": "Running"}, spec={"suspend": True}), (), False),
+    ("held by Kueue", Phase.PENDING, thing({"phase": "Suspended"}, spec={"suspend": True}, labels=QUEUED), (), False),
     ("word unknown", Phase.UNKNOWN, thing({"phase": "Frobnicating"}), (), False),
     ("word unknown, pods decide", Phase.RUNNING, thing({"phase": "Frobnicating"}), ("ready",), False),
     ("ready by its word, pods decide", Phase.PENDING, thing(READY), ("unscheduled",), False),

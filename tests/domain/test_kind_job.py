@@ -130,14 +130,15 @@ def test_what_a_job_asks_for():
 CHILD = "22222222-0000-4000-8000-000000000001"
 
 
-def cron(status=None, *, suspend=None):
-    spec = {"schedule": "*/5 * * * *", "jobTemplate": {"spec": {"parallelism": 2, "template": template()}}}
-    return obj("CronJob", spec | ({} if suspend is None else {"suspend": suspend}), status)
+def cron(status=None, *, suspend=None, annotations=None, **more):
+    job_template = {"metadata": {"annotations": annotations}, "spec": {"parallelism": 2, "template": template()}}
+    spec = {"schedule": "*/5 * * * *", "jobTemplate": job_template}
+    return obj("CronJob", spec | ({} if suspend is None else {"suspend": suspend}), status, **more)
 
 
-def run(status, *, number=1, minutes=20):
+def run(status, *, number=1, minutes=20, **more):
     created = NOW - timedelta(minutes=minutes)
-    return job(status, name=f"w-{number}", uid=CHILD[:-1] + str(number), created_at=created)
+    return job(status, name=f"w-{number}", uid=CHILD[:-1] + str(number), created_at=created, **more)
 
 
 SCHEDULED = {"lastScheduleTime": at(NOW - timedelta(minutes=20))}
@@ -163,6 +164,14 @@ CRON_CASES = [
     ("idle after success", Phase.RUNNING, cron(DONE_WELL), (), (), "last run succeeded"),
     ("idle after failure", Phase.RUNNING, cron(SCHEDULED), (run(FAILED),), (), "last run failed: BackoffLimitExceeded"),
     ("idle, no success since", Phase.RUNNING, cron(SCHEDULED), (), (), "did not succeed"),
+    ("deleted", Phase.DELETING, cron(ACTIVE, deleting=True), (run(active(2, 2)),), ("ready", "ready"), None),
+    ("run just created", Phase.CREATING, cron(ACTIVE), (run({}),), (), "not observed"),
+    ("run starting", Phase.INITIALIZING, cron(ACTIVE), (run(active(2, 1)),), ("ready", "creating"), "1 of 2"),
+    ("run suspended by hand", Phase.STOPPED, cron(ACTIVE), (run(SUSPENDED, suspend=True),), (), "suspend"),
+    ("run being suspended", Phase.STOPPING, cron(ACTIVE), (run(active(1), suspend=True),), ("releasing",), "1 pod"),
+    ("run resuming", Phase.RESUMING, cron(ACTIVE), (run(SUSPENDED, suspend=False),), (), "resumed"),
+    ("run being deleted", Phase.RUNNING, cron(DONE_WELL), (run(active(1), deleting=True),), (), "idle"),
+    ("absurd status", Phase.PENDING, cron({"active": 3, "lastScheduleTime": []}), (), (), "no run yet"),
     ("list of runs lags", Phase.RUNNING, cron(ACTIVE), (run(COMPLETE),), ("succeeded", "succeeded"), "idle"),
 ]
 
@@ -192,6 +201,21 @@ def test_the_newest_run_decides_whatever_the_order_of_children():
     owned = [*pods("ready", "ready", owner=old), pod("z", "unscheduled", owner=new)]
     phases = {observe(cron(ACTIVE), *owned, children=order).workload.phase for order in ((old, new), (new, old))}
     assert phases == {Phase.PENDING}
+
+
+def test_a_run_that_lost_a_pod_is_degraded():
+    job_run = run(active(2, 2), minutes=90)
+    ran = observe(cron(ACTIVE), *pods("ready", "ready", owner=job_run), children=(job_run,)).workload
+    lost = pods("ready", "failed", owner=job_run)
+    later = observe(cron(ACTIVE), *lost, children=(job_run,), remembered=Remembered.of(ran)).workload
+    assert (ran.phase, later.phase) == (Phase.RUNNING, Phase.DEGRADED)
+
+
+def test_what_a_cron_job_asks_for_by_its_template():
+    least = {"kai.scheduler/batch-min-member": "1", "kueue.x-k8s.io/job-min-parallelism": 2}
+    assert observe(cron(annotations=least)).workload.requested_pods == RequestedPods(number=2, min=1, parallelism=2)
+    absurd = {"kai.scheduler/batch-min-member": 1}
+    assert observe(cron(annotations=absurd)).workload.requested_pods == RequestedPods(number=2, parallelism=2)
 
 
 def test_what_a_cron_job_asks_for():

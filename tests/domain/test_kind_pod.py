@@ -7,8 +7,8 @@ from rollcall.domain.facts import OwnerReference
 from rollcall.domain.ownership import reference_meta
 from rollcall.domain.records import Phase, PhaseSource, Remembered, RememberedPod, RequestedPods
 
-WORKFLOW = reference_meta(
-    OwnerReference(api_version="argoproj.io/v1alpha1", kind="Workflow", name="etl", uid="u-etl", controller=True),
+PIPELINE = reference_meta(
+    OwnerReference(api_version="example.com/v1", kind="Pipeline", name="etl", uid="u-etl", controller=True),
     "runai-team-a",
 )
 DEPLOYMENT = reference_meta(
@@ -32,6 +32,16 @@ DEPLOYMENT = reference_meta(
         ("evicted", Phase.FAILED),
         ("succeeded", Phase.COMPLETED),
         ("releasing", Phase.DELETING),
+        ("preempting", Phase.PENDING),
+        ("pulling", Phase.FAILED),
+        ("invalid_image", Phase.FAILED),
+        ("config", Phase.FAILED),
+        ("oom_loop", Phase.FAILED),
+        ("looping", Phase.FAILED),
+        ("done_restarting", Phase.INITIALIZING),
+        ("lost", Phase.INITIALIZING),
+        ("rejected", Phase.FAILED),
+        ("disrupted", Phase.FAILED),
     ],
 )
 def test_a_bare_pod(state, wanted):
@@ -53,6 +63,26 @@ def test_a_bare_pod_that_ended_is_over_for_good():
     assert observe(None, pod(state="image")).workload.completed_at is None
 
 
+@pytest.mark.parametrize(
+    ("labels", "fields"),
+    [
+        ({"airflow_version": "2.9.1", "dag_id": "etl"}, (("launcher", "Airflow"),)),
+        ({"prefect.io/flow-run-id": "1"}, (("launcher", "Prefect"),)),
+        ({"component": "singleuser-server", "app": "jupyterhub"}, (("launcher", "JupyterHub"),)),
+        ({"app.kubernetes.io/component": "singleuser-server"}, (("launcher", "JupyterHub"),)),
+        ({"component": "predictor"}, ()),
+        ({}, ()),
+    ],
+)
+def test_what_launched_a_bare_pod(labels, fields):
+    assert observe(None, pod(labels=labels)).workload.additional_fields == fields
+
+
+def test_a_pod_that_failed_before_the_kubelet_says_so_is_over():
+    assert observe(None, pod(state="lagging", restart_policy="Never")).workload.phase is Phase.FAILED
+    assert observe(None, pod(state="lagging")).workload.phase is Phase.INITIALIZING
+
+
 def test_what_the_record_says_of_a_bare_pod():
     record = observe(None, pod(), nodes=(node(pool="a100"),)).workload
     assert (record.requested_pods, record.k8s_phase) == (RequestedPods(number=1), "Running")
@@ -64,12 +94,12 @@ def test_what_the_record_says_of_a_bare_pod():
 @pytest.mark.parametrize(
     ("reference", "states", "wanted"),
     [
-        (WORKFLOW, ("ready", "succeeded"), Phase.RUNNING),
-        (WORKFLOW, ("unscheduled",), Phase.PENDING),
-        (WORKFLOW, ("ready", "creating"), Phase.INITIALIZING),
-        (WORKFLOW, ("succeeded", "succeeded"), Phase.COMPLETED),
-        (WORKFLOW, ("succeeded", "failed"), Phase.FAILED),
-        (WORKFLOW, (), Phase.UNKNOWN),
+        (PIPELINE, ("ready", "succeeded"), Phase.RUNNING),
+        (PIPELINE, ("unscheduled",), Phase.PENDING),
+        (PIPELINE, ("ready", "creating"), Phase.INITIALIZING),
+        (PIPELINE, ("succeeded", "succeeded"), Phase.COMPLETED),
+        (PIPELINE, ("succeeded", "failed"), Phase.FAILED),
+        (PIPELINE, (), Phase.UNKNOWN),
         (DEPLOYMENT, ("ready", "ready"), Phase.RUNNING),
         (DEPLOYMENT, ("image",), Phase.FAILED),
     ],
@@ -87,8 +117,8 @@ def test_the_gpus_of_a_pod_that_waits_for_its_node_are_requested_and_not_allocat
 
 
 def test_without_an_object_the_end_of_all_pods_is_not_the_end_for_good():
-    over = observe(None, pod("step-1", "succeeded"), reference=WORKFLOW).workload
-    on = observe(None, pod("step-1", "succeeded"), pod("step-2"), reference=WORKFLOW, remembered=Remembered.of(over))
+    over = observe(None, pod("step-1", "succeeded"), reference=PIPELINE).workload
+    on = observe(None, pod("step-1", "succeeded"), pod("step-2"), reference=PIPELINE, remembered=Remembered.of(over))
     assert over.completed_at is not None
     assert (on.workload.phase, on.workload.completed_at) == (Phase.RUNNING, None)
 
@@ -113,8 +143,8 @@ def test_a_problem_is_named_once_however_often_the_record_is_derived():
 
 
 def test_without_a_template_the_peak_of_the_pods_is_what_was_requested():
-    two = observe(None, pod("a"), pod("b"), reference=WORKFLOW).workload
-    one = observe(None, pod("a"), reference=WORKFLOW, remembered=Remembered.of(two)).workload
+    two = observe(None, pod("a"), pod("b"), reference=PIPELINE).workload
+    one = observe(None, pod("a"), reference=PIPELINE, remembered=Remembered.of(two)).workload
     assert one.workload_requested is not None
     assert one.workload_requested.requests.gpu_micros == 2_000_000
     assert one.pods_requested.requests.gpu_micros == 1_000_000

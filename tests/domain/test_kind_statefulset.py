@@ -58,6 +58,13 @@ CASES = [
     ("scale-down", Phase.UPDATING, stateful(counts(4, 4)), ("ready",) * 4, True),
     ("all crash", Phase.FAILED, stateful(counts(3, 0)), ("crash",) * 3, True),
     ("restart of all", Phase.INITIALIZING, stateful(counts(3, 0)), ("not_ready",) * 3, True),
+    ("scaled to nothing, the last pod going", Phase.STOPPING, stateful(counts(0, 0), replicas=0), ("releasing",), True),
+    ("cannot pull", Phase.FAILED, stateful(counts(1, 0)), ("image",), False),
+    ("a pod is lost to its node", Phase.DEGRADED, stateful(counts(3, 2)), ("ready", "ready", "lost"), True),
+    ("evicted and not back yet", Phase.DEGRADED, stateful(counts(3, 2)), ("ready", "ready", "evicted"), True),
+    ("ready again", Phase.RUNNING, stateful(counts(3, 3)), ("ready",) * 3, True),
+    ("absurd replicas", Phase.UNKNOWN, stateful(counts(3, 3), replicas=[3]), (), False),
+    ("absurd status", Phase.CREATING, stateful({"replicas": "3", "observedGeneration": "1"}), (), False),
     ("generation not observed, ran", Phase.UPDATING, stateful(counts(3, 3), generation=2), (), True),
 ]
 
@@ -68,6 +75,11 @@ CASES = [
 def test_stateful_set(wanted, top, states, ran):
     record = observe(top, *pods(*states), remembered=latched() if ran else None).workload
     assert record.phase is wanted, record.phase_message
+
+
+def test_it_is_deleted_whatever_its_counts():
+    top = obj("StatefulSet", {"replicas": 3, "template": template()}, counts(3, 3), deleting=True)
+    assert observe(top, *pods("ready", "ready", "ready"), remembered=latched()).workload.phase is Phase.DELETING
 
 
 def test_a_lost_pod_is_degraded_while_it_is_missing():

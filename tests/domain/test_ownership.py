@@ -16,6 +16,7 @@ from rollcall.domain.ownership import (
     ignored_because,
     reference_meta,
     split_api_version,
+    uids_below,
 )
 
 API_VERSIONS = {
@@ -188,6 +189,7 @@ IGNORED = [
     ("in kube-system", {"namespace": "kube-system"}, True),
     ("redis clean-up", {"labels": {"ray.io/node-type": "redis-cleanup"}}, True),
     ("agent of a Workflow", {"labels": {"workflows.argoproj.io/component": "agent"}}, True),
+    ("affinity assistant of Tekton", {"labels": {"app.kubernetes.io/component": "affinity-assistant"}}, True),
     ("a head of Ray", {"labels": {"ray.io/node-type": "head"}}, False),
     ("plain", {}, False),
 ]
@@ -218,3 +220,16 @@ def test_group_and_version(api_version, split):
     assert split_api_version(api_version) == split
     found = reference_meta(replace(owner("X"), api_version=api_version), None)
     assert (found.key, found.api_version) == (KindKey(group=split[0], kind="X"), api_version)
+
+
+def test_what_an_object_owns_at_any_depth_and_in_circles():
+    def one(uid, *owners):
+        references = [
+            {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": name, "controller": True} for name in owners
+        ]
+        return replace(pod(uid, ownerReferences=references).meta, uid=uid)
+
+    metas = [one("executor", "driver"), one("driver", "app"), one("a", "b"), one("b", "a"), one("other", "x")]
+    assert uids_below("app", metas) == {"app", "driver", "executor"}
+    assert uids_below("a", metas) == {"a", "b"}
+    assert uids_below("nobody", metas) == {"nobody"}

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from rollcall.domain.quantities import MOST
 from rollcall.domain.records import GpuRequestType, Limits, ResourceRequest, Resources
-from rollcall.domain.requests import add, effective_request, odd_quantities, pod_request, scale
+from rollcall.domain.requests import effective_request, odd_quantities, pod_request
+from rollcall.domain.totals import add, scale
 
 
 def container(requests=None, limits=None, *, name="main", sidecar=False):
@@ -136,6 +137,55 @@ class TestInPlaceResize:
 
     def test_another_containers_status_does_not_count(self):
         assert cpu(container(ONE, name="other"), status=self.status(TWO)) == 1000
+
+    def test_what_is_held_of_limits_counts_likewise(self):
+        status = {"containerStatuses": [{"name": "main", "resources": {"limits": {"cpu": "4"}}}]}
+        assert asked(container(ONE, TWO), status=status).limits.cpu_millis == 4000
+
+    def test_a_sidecar_is_resized_like_a_container(self):
+        status = {"initContainerStatuses": [{"name": "proxy", "allocatedResources": TWO, "resources": {}}]}
+        assert cpu(container(ONE), init=[container(ONE, name="proxy", sidecar=True)], status=status) == 3000
+
+    def test_an_init_container_that_has_run_is_not(self):
+        status = {"initContainerStatuses": [{"name": "setup", "allocatedResources": FIVE, "resources": {}}]}
+        assert cpu(container(ONE), init=[container(ONE, name="setup")], status=status) == 1000
+
+
+@pytest.mark.parametrize(
+    ("requests", "pod_level", "millis"),
+    [
+        ({}, {"limits": {"cpu": "2"}}, 2000),
+        ({"cpu": "1"}, {"limits": {"cpu": "2"}}, 1000),
+        ({"cpu": "1"}, {"requests": {"cpu": "3"}, "limits": {"cpu": "4"}}, 3000),
+        ({}, {}, 0),
+    ],
+)
+def test_a_templates_limit_for_the_pod_stands_in_where_no_container_asks(requests, pod_level, millis):
+    """As the API server fills in ``spec.resources.requests``."""
+    template = {"spec": {"containers": [container(requests)], "resources": pod_level}}
+    assert effective_request(template).requests.cpu_millis == millis
+
+
+def test_ended_and_ephemeral_containers_change_nothing():
+    status = {"containerStatuses": [{"name": "main", "state": {"terminated": {"exitCode": 0}}}]}
+    assert cpu(container(TWO), ephemeralContainers=[container(FIVE)], status=status) == 2000
+
+
+def test_overhead_that_no_container_asks_for_is_asked_for():
+    assert cpu(container(), overhead={"cpu": "250m"}) == 250
+
+
+def test_amounts_beyond_a_column_are_cut():
+    most = {"cpu": str(MOST // 1000), "memory": str(MOST), "nvidia.com/gpu": str(MOST // 10**6), "rdma/hca": str(MOST)}
+    found = asked(container(most), container(most))
+    assert found.requests.memory_bytes == dict(found.requests.extended)["rdma/hca"] == MOST
+    assert max(found.requests.gpu_micros, found.requests.cpu_millis, add(found, found).requests.memory_bytes) == MOST
+
+
+def test_who_has_no_gpu_limits_nobody_elses():
+    with_gpu, without = asked(container({"nvidia.com/gpu": "2"})), asked(container({"cpu": "1"}))
+    assert add(with_gpu, without).limits.gpu_micros == 2_000_000
+    assert add(without, without).limits.gpu_micros is None
 
 
 def test_what_does_not_parse_counts_as_nothing_and_is_named():

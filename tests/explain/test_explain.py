@@ -112,6 +112,19 @@ def test_a_manifest_that_never_met_a_server_has_a_record(capsys: pytest.CaptureF
     assert first["phase"] == "Creating"
 
 
+def test_a_template_is_named_and_has_no_record(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    template = """
+apiVersion: run.ai/v2alpha1
+kind: TrainingWorkload
+metadata: {name: base, namespace: runai-team-a, uid: 3a4c7a8e-20a2-4c39-8f3c-94d8b6f7a001}
+spec: {usage: Template, gpu: {value: "1"}}
+"""
+    code, out, err = explain(capsys, tmp_path, f"{JOB}---{template}")
+    assert code == 0
+    assert "train" in out
+    assert "base is a template" in out + err
+
+
 def test_why_names_the_rule(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, _ = explain(capsys, tmp_path, JOB, "--why")
     assert code == 0

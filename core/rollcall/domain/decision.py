@@ -4,17 +4,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rollcall.domain import ladder, messages
+from rollcall.domain.facts import ObjectFacts
 from rollcall.domain.fields import instant
 from rollcall.domain.kinds import catalogue, generic
+from rollcall.domain.ownership import uids_below
 from rollcall.domain.pod_table import pod_condition
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Phase, PodRecord, Remembered
 from rollcall.domain.roles import Asked, object_at
-from rollcall.domain.signals import Signals
+from rollcall.domain.signals import Signals, Verdict
 from rollcall.domain.situation import Context, Situation
 from rollcall.domain.subject import Subject
 
-_ENDED = frozenset({Phase.COMPLETED, Phase.FAILED})
+_ENDED = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED})
+"""Phases that are ends where ``completed_at`` stands beside them; Stopped is one only by the kind's own verdict."""
 _UNLATCHING = frozenset({Phase.STOPPING, Phase.STOPPED, Phase.RESUMING})
 
 
@@ -38,6 +41,7 @@ def decide(
     asked: Asked,
     now: datetime,
     remembered: Remembered,
+    children: tuple[ObjectFacts, ...] = (),
 ) -> Decision:
     """Ask the ladder, about the child where the object follows one, and apply the latches to its answer."""
     followed, pods, recovers = signals, judged, subject.entry.recovers
@@ -45,8 +49,8 @@ def decide(
     if signals.follow is not None:
         child = signals.follow.meta
         entry = catalogue.entry_for(child.key) or generic.entry_of(child.key, child.api_version)
-        pods = tuple(pod for pod in judged if any(owner.uid == child.uid for owner in pod.facts.meta.owners))
-        followed = entry.signals(signals.follow, (), pods)
+        below, pods = _below(child.uid, children, judged)
+        followed = entry.signals(signals.follow, below, pods)
         # The latch of the run before is not this run's.
         if running_since is not None and child.created_at is not None and running_since < child.created_at:
             running_since = None
@@ -62,14 +66,15 @@ def decide(
         running_since=running_since,
         last_phase=remembered.phase,
         last_message=remembered.phase_message,
-        ended=_latched_end(subject, remembered),
+        ended=_latched_end(subject, signals, remembered),
         resized=_is_resized(asked, remembered),
     )
     outcome, situation = ladder.decide(followed, pods, context)
     if signals.follow is not None and signals.message is not None:
         outcome = replace(outcome, message=messages.join(signals.message, outcome.message))
-    verdict = signals.failed if outcome.rule == "2" else signals.completed if outcome.rule == "3" else None
-    is_over = outcome.rule in ("2", "3") and not recovers
+    verdict = _verdict(signals, outcome)
+    by_stop = outcome.rule == "5" and (verdict is not None or context.ended is Phase.STOPPED)
+    is_over = (outcome.rule in ("2", "3") or by_stop) and not recovers
     is_final = is_over and (verdict is None or verdict.holds)
     return Decision(
         outcome=outcome,
@@ -79,9 +84,27 @@ def decide(
     )
 
 
-def _latched_end(subject: Subject, remembered: Remembered) -> Phase | None:
+def _below(
+    uid: str, children: tuple[ObjectFacts, ...], judged: tuple[JudgedPod, ...]
+) -> tuple[tuple[ObjectFacts, ...], tuple[JudgedPod, ...]]:
+    """The objects and the pods below one child, at any depth."""
+    found = uids_below(uid, [*(child.meta for child in children), *(pod.facts.meta for pod in judged)])
+    return (
+        tuple(child for child in children if child.meta.uid in found and child.meta.uid != uid),
+        tuple(pod for pod in judged if pod.facts.meta.uid in found),
+    )
+
+
+def _verdict(signals: Signals, outcome: ladder.Outcome) -> Verdict | None:
+    """The word of the object that the rule took for its end."""
+    return {"2": signals.failed, "3": signals.completed, "5": signals.stopped}.get(outcome.rule)
+
+
+def _latched_end(subject: Subject, signals: Signals, remembered: Remembered) -> Phase | None:
     """The terminal phase that was reached for good: only a batch kind's, and only one with an instant."""
     if subject.entry.recovers or subject.obj is None or remembered.completed_at is None:
+        return None
+    if signals.incarnation_at is not None and remembered.completed_at < signals.incarnation_at:
         return None
     return remembered.phase if remembered.phase in _ENDED else None
 
@@ -138,7 +161,7 @@ def completed_at(
         said = instant(object_at(subject.obj, subject.entry.completed_at))
         if said is not None:
             return said
-    verdict = signals.failed if decided.outcome.phase is Phase.FAILED else signals.completed
+    verdict = _verdict(signals, decided.outcome)
     if verdict is not None and verdict.at is not None:
         return verdict.at
     return remembered.completed_at or max((row.ended_at for row in rows if row.ended_at is not None), default=now)

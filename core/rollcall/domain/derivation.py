@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollcall.domain import accounting, conditions, ladder, messages, priority, submission
+from rollcall.domain import accounting, conditions, ladder, messages, priority, submission, totals
 from rollcall.domain.decision import completed_at, decide
 from rollcall.domain.facts import DomainSettings, Meta, PodFacts, WorkloadView
 from rollcall.domain.node_pools import DEFAULT_POOL, POOLS_ANNOTATION, requested_node_pools
@@ -56,20 +56,22 @@ def derive(
     """
     subject = subject_of(view)
     meta, entry = subject.meta, subject.entry
-    asked = asked_by(subject, view.pods)
+    asked = asked_by(subject, view.pods, view.children, settings.gpu_rules)
     judged = judge_pods(view, subject, asked, now=now, remembered_pods=remembered_pods, settings=settings)
     pods = tuple(pod.facts for pod in judged)
     signals = signals_of(view, subject, judged)
-    decided = decide(subject, signals, judged, asked=asked, now=now, remembered=remembered)
+    decided = decide(subject, signals, judged, asked=asked, now=now, remembered=remembered, children=view.children)
     outcome = decided.outcome
     created_at = meta.created_at or _oldest(pods) or now
-    rows = _rows(view, judged, workload_uid=meta.uid, created_at=created_at, now=now, remembered_pods=remembered_pods)
+    rows = accounting.rows_of(
+        view, judged, workload_uid=meta.uid, created_at=created_at, now=now, remembered_pods=remembered_pods
+    )
     problems = _problems(subject, asked, pods, signals)
     # A kept message already has them.
     message = messages.join(outcome.message, *(p for p in problems if p not in (outcome.message or "")))
     class_name = priority.class_name(asked.priority_class_name, meta, pods, entry.default_priority_class)
     value = priority.value_of(class_name, view.priority_classes, pods)
-    pods_requested = accounting.requested_by(pods)
+    pods_requested = accounting.requested_by(rows)
     pools = accounting.current_node_pools(rows, ended=decided.is_over)
     project = project_of(view.namespace, meta, pods, settings)
     department = department_of(view.namespace, settings)
@@ -78,8 +80,8 @@ def derive(
         api_group=meta.api_group,
         api_version=meta.api_version,
         kind=meta.kind,
-        type=entry.workload_type,
-        category=entry.category,
+        type=entry.type_of(subject.obj),
+        category=entry.category_of(subject.obj),
         namespace=meta.namespace or "",
         name=meta.name,
         project_id=project,
@@ -105,7 +107,9 @@ def derive(
         running_pods=sum(1 for pod in pods if pod.k8s_phase == "Running"),
         ready_pods=sum(1 for pod in judged if pod.is_ready),
         requested_pods=asked.requested_pods,
-        workload_requested=asked.request or _peak(remembered, pods, pods_requested),
+        workload_requested=_workload_request(
+            subject, asked, judged, rows, view, remembered=remembered, is_over=decided.is_over
+        ),
         pods_requested=pods_requested,
         allocated=accounting.allocated_to(rows),
         requested_node_pools=_requested_node_pools(meta, asked, pods, settings),
@@ -113,8 +117,8 @@ def derive(
         images=asked.images or images_of(pods),
         command=asked.command or _first(pod.command for pod in pods),
         arguments=asked.arguments or _first(pod.arguments for pod in pods),
-        distributed_framework=entry.distributed_framework,
-        additional_fields=entry.additional_fields,
+        distributed_framework=entry.framework_of(subject.obj),
+        additional_fields=entry.fields_of(subject.obj),
         problems=problems,
         observed_version=_version(subject, view, remembered, floor_version),
     )
@@ -123,28 +127,6 @@ def derive(
         pods=rows,
         revisit_at=_revisit_at(outcome, judged, now),
         signals=_explained(outcome, signals, judged, decided.running_since),
-    )
-
-
-def _rows(
-    view: WorkloadView,
-    judged: tuple[JudgedPod, ...],
-    *,
-    workload_uid: str,
-    created_at: datetime,
-    now: datetime,
-    remembered_pods: Mapping[str, RememberedPod],
-) -> tuple[PodRecord, ...]:
-    return tuple(
-        accounting.record_of(
-            pod,
-            workload_uid=workload_uid,
-            created_at=created_at,
-            node=view.nodes.get(pod.facts.node_name) if pod.facts.node_name is not None else None,
-            remembered=remembered_pods.get(pod.facts.meta.uid),
-            now=now,
-        )
-        for pod in judged
     )
 
 
@@ -170,13 +152,32 @@ def _phase_of_pods(pods: tuple[PodFacts, ...]) -> str:
     return "Unknown"
 
 
-def _peak(
-    remembered: Remembered, pods: tuple[PodFacts, ...], pods_requested: ResourceRequest
+def _workload_request(
+    subject: Subject,
+    asked: Asked,
+    judged: tuple[JudgedPod, ...],
+    rows: tuple[PodRecord, ...],
+    view: WorkloadView,
+    *,
+    remembered: Remembered,
+    is_over: bool,
 ) -> ResourceRequest | None:
-    """Without a template: the most its pods were ever seen to ask for; ``None`` before the first pod."""
-    if not pods:
-        return remembered.workload_requested
-    return accounting.peak(remembered.workload_requested, pods_requested)
+    """By its templates; without one the most its pods were ever seen to ask for, ``None`` before the first pod."""
+    known = remembered.workload_requested
+    if subject.is_pod and rows:
+        found: ResourceRequest | None = rows[0].requested
+    else:
+        found = accounting.workload_request(asked, judged, view)
+    if found is None:
+        seen = accounting.requested_by(rows) if rows else None
+    elif is_over:
+        # Its pods may be cleaned up by now, and with them what admission had added to its templates.
+        seen = found
+    else:
+        return found
+    if known is None or seen is None:
+        return seen or known
+    return totals.most(known, seen)
 
 
 def _requested_node_pools(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from rollcall.domain.gpus import GpuRules, rules
 from rollcall.domain.records import Condition, ResourceRequest, Resources
 
 
@@ -84,6 +85,16 @@ class ContainerFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PodClaim:
+    """One element of a pod's or a template's ``spec.resourceClaims``."""
+
+    claim: str | None
+    """Name of the ResourceClaim; ``None`` where it has yet to be made from the template."""
+    template: str | None
+    """Name of the ResourceClaimTemplate: the claim is the pod's own. Without one it is shared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodFacts:
     """A pod, reduced."""
 
@@ -107,6 +118,10 @@ class PodFacts:
     requested_node_pools: tuple[str, ...]
     command: str | None
     arguments: str | None
+    shareable_micros: int = 0
+    """Of the request, whole ``nvidia.com/gpu``: on a node that time-slices them they are shares, not GPUs."""
+    claims: tuple[PodClaim, ...] = ()
+    """The devices it claims; they come on top of ``request``, which cannot know them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +135,8 @@ class ObjectFacts:
     meta: Meta
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
+    worked_out: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
+    """What was concluded from this object alone and would be concluded again: its pods change far more often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +148,26 @@ class NodeFacts:
     ready: bool
     gpu_product: str | None
     gpu_memory_bytes: int | None
-    """The memory of one GPU (label ``nvidia.com/gpu.memory``)."""
+    """The memory of one GPU (label ``nvidia.com/gpu.memory``, ``amd.com/gpu.vram``)."""
     allocatable: Resources
+    time_sliced: bool = False
+    """Whether its ``nvidia.com/gpu`` are shares of devices (label ``nvidia.com/gpu.replicas``)."""
+    part_memory_bytes: Mapping[str, int] = field(default_factory=dict)
+    """The exact memory of each sort of MIG slice, by resource name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimFacts:
+    """A ResourceClaim or a ResourceClaimTemplate: how many GPUs it asks for and has."""
+
+    name: str
+    namespace: str | None
+    gpus: int
+    """Asked for; at least so many where all that match are asked for."""
+    allocated_gpus: int | None = None
+    """``None`` where nothing is allocated yet."""
+    reserved_for: tuple[str, ...] = ()
+    """The uids of its users, the first comer first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +190,21 @@ class DomainSettings:
     department_label: str = "rollcall.dev/department"
     fatal_grace_seconds: int = 120
     """How long a fatal container state may last before it counts (workload kinds, pod refinement)."""
+    gpu_resources: tuple[str, ...] = ()
+    """Names of resources that count as GPUs on top of the known ones."""
+    gpu_device_classes: tuple[str, ...] = ("gpu",)
+    """Parts of names of DeviceClasses whose devices count as GPUs."""
     ignored_namespaces: tuple[str, ...] = (
         "kai-resource-reservation",
         "runai-reservation",
         "kai-scale-adjust",
         "kube-system",
     )
+
+    @property
+    def gpu_rules(self) -> GpuRules:
+        """Which names are GPUs."""
+        return rules(self.gpu_resources, self.gpu_device_classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,3 +225,7 @@ class WorkloadView:
     nodes: Mapping[str, NodeFacts] = field(default_factory=dict)
     namespace: NamespaceFacts | None = None
     priority_classes: Mapping[str, int] = field(default_factory=dict)
+    claims: Mapping[str, ClaimFacts] = field(default_factory=dict)
+    """The ResourceClaims of its namespace, by name; without them claimed devices are not counted."""
+    claim_templates: Mapping[str, ClaimFacts] = field(default_factory=dict)
+    """The ResourceClaimTemplates of its namespace, by name."""

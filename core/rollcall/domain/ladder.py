@@ -80,6 +80,16 @@ def _completed(situation: Situation) -> Outcome | None:
     return None
 
 
+def _ended_by_stop(situation: Situation) -> Outcome | None:
+    """5, ahead of its turn: stopped for good by its own word, whatever lives on, as with the other two ends."""
+    verdict = situation.signals.stopped
+    if verdict is not None:
+        return Outcome(phase=Phase.STOPPED, rule="5", message=messages.join(verdict.message))
+    if situation.context.ended is Phase.STOPPED:
+        return Outcome(phase=Phase.STOPPED, rule="5", message=situation.context.last_message)
+    return None
+
+
 def _stopping(situation: Situation) -> Outcome | None:
     """4: a stop is asked and pods live on."""
     stop = situation.signals.stop
@@ -278,7 +288,7 @@ RULE_SENTENCES = {
     "2": "the framework says it failed",
     "3": "the framework says it is done",
     "4": "a stop is asked and pods live on",
-    "5": "a stop is asked and no pod lives",
+    "5": "a stop is asked and no pod lives, or a stop ended it for good",
     "6": "resumed, and the framework has yet to follow",
     "7": "its controller has not seen it yet",
     "8": "no pod is known nor reported",
@@ -299,6 +309,7 @@ RULES: tuple[Rule, ...] = (
     _deleting,
     _failed,
     _completed,
+    _ended_by_stop,
     _stopping,
     _stopped,
     _resuming,

@@ -4,7 +4,7 @@ The walk follows controller owners upwards from a pod or a catalogued object. Th
 the catalogue knows; a pod whose owners are all unknown kinds is a workload of the highest of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rollcall.domain.facts import DomainSettings, KindKey, Meta, OwnerReference, PodFacts
 
@@ -12,6 +12,14 @@ MOST_STEPS = 10
 """Longer chains are taken for a fault; the longest known one has seven owners."""
 
 RESERVATION_LABELS = (("app", "runai-reservation"), ("app", "kai-reservation"))
+RESERVATION_NAMESPACES = frozenset({"kai-resource-reservation", "runai-reservation"})
+_EQUIPMENT = (
+    ("ray.io/node-type", "redis-cleanup", "it cleans up after a RayCluster"),
+    ("workflows.argoproj.io/component", "agent", "it is the agent of a Workflow"),
+    ("app.kubernetes.io/component", "affinity-assistant", "it keeps the pods of a PipelineRun on one node"),
+)
+"""(label, value, why) of pods that a controller makes for itself."""
+
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 
 _NODE = KindKey(group="", kind="Node")
@@ -45,7 +53,7 @@ def ignored_because(pod: PodFacts, settings: DomainSettings) -> str | None:
     meta = pod.meta
     if meta.namespace in settings.ignored_namespaces:
         return f"namespace {meta.namespace} is ignored"
-    if any(meta.labels.get(label) == value for label, value in RESERVATION_LABELS):
+    if reserves_gpu(meta):
         return "it reserves a GPU for the pods that share it"
     if MIRROR_ANNOTATION in meta.annotations:
         return "it is a static pod"
@@ -54,11 +62,14 @@ def ignored_because(pod: PodFacts, settings: DomainSettings) -> str | None:
             return "it is a static pod"
         if owner.controller and key_of(owner) == _DAEMON_SET:
             return "it belongs to a DaemonSet"
-    if meta.labels.get("ray.io/node-type") == "redis-cleanup":
-        return "it cleans up after a RayCluster"
-    if meta.labels.get("workflows.argoproj.io/component") == "agent":
-        return "it is the agent of a Workflow"
-    return None
+    return next((why for label, value, why in _EQUIPMENT if meta.labels.get(label) == value), None)
+
+
+def reserves_gpu(meta: Meta) -> bool:
+    """Whether a pod reserves a GPU for others, whose shares are counted in its place."""
+    if meta.namespace in RESERVATION_NAMESPACES:
+        return True
+    return any(meta.labels.get(label) == value for label, value in RESERVATION_LABELS)
 
 
 def reference_meta(owner: OwnerReference, namespace: str | None) -> Meta:
@@ -80,6 +91,21 @@ def reference_meta(owner: OwnerReference, namespace: str | None) -> Meta:
         labels={},
         annotations={},
     )
+
+
+def uids_below(uid: str, metas: Iterable[Meta]) -> frozenset[str]:
+    """The uids of what an object owns, at any depth, and its own; pods own pods too (a driver, a leader)."""
+    owned_by: dict[str, list[str]] = {}
+    for meta in metas:
+        for owner in meta.owners:
+            owned_by.setdefault(owner.uid, []).append(meta.uid)
+    found, todo = {uid}, [uid]
+    while todo:
+        for owned in owned_by.get(todo.pop(), ()):
+            if owned not in found:
+                found.add(owned)
+                todo.append(owned)
+    return frozenset(found)
 
 
 class OwnerWalk:

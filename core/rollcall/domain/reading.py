@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rollcall.domain import gpus
+from rollcall.domain.claims import claims_of
 from rollcall.domain.facts import (
     ContainerFacts,
     DomainSettings,
@@ -26,18 +27,17 @@ from rollcall.domain.node_pools import POOLS_ANNOTATION, pool_of_node, requested
 from rollcall.domain.ownership import MIRROR_ANNOTATION, split_api_version
 from rollcall.domain.projects import project_label_of
 from rollcall.domain.records import Condition
-from rollcall.domain.requests import odd_quantities, pod_request, resources_of
+from rollcall.domain.requests import odd_quantities, read_pod_request, resources_of
 
 KEPT_ANNOTATIONS = frozenset(
     {
         POOLS_ANNOTATION,
         MIRROR_ANNOTATION,
-        gpus.FRACTION_ANNOTATION,
-        gpus.MEMORY_ANNOTATION,
-        gpus.DEVICES_ANNOTATION,
+        *gpus.KEPT_ANNOTATIONS,
         "user",
         "kai.scheduler/batch-min-member",
         "kueue.x-k8s.io/job-min-parallelism",
+        "kueue.x-k8s.io/queue-name",
         "kueue.x-k8s.io/pod-group-total-count",
         "kubeflow-resource-stopped",
         "serving.kserve.io/stop",
@@ -57,6 +57,7 @@ MOST_CONTAINERS = 200
 MOST_LABELS = 200
 MOST_OWNERS = 50
 _MOST_DEPTH = 60
+_DEFAULT_SETTINGS = DomainSettings()
 
 
 def clean_text(value: Any, *, most: int = MOST_TEXT) -> str | None:
@@ -130,7 +131,8 @@ def read_pod(obj: Mapping[str, Any], settings: DomainSettings | None = None) -> 
     meta = read_meta(obj)
     if meta is None:
         return None
-    pool_labels = (settings or DomainSettings()).node_pool_labels
+    settings = settings or _DEFAULT_SETTINGS
+    asked = read_pod_request(obj, settings.gpu_rules)
     odd = odd_quantities(obj)
     if odd:
         meta = replace(meta, problems=(*meta.problems, *(clean_text(problem) or "" for problem in odd)))
@@ -154,10 +156,14 @@ def read_pod(obj: Mapping[str, Any], settings: DomainSettings | None = None) -> 
         started_at=read_instant(status.get("startTime")),
         conditions=read_conditions(status),
         containers=_containers(spec, status),
-        request=pod_request(obj),
-        requested_node_pools=tuple(clean_text(pool) or "" for pool in requested_node_pools(obj, pool_labels)),
+        request=asked.request,
+        requested_node_pools=tuple(
+            clean_text(pool) or "" for pool in requested_node_pools(obj, settings.node_pool_labels)
+        ),
         command=_joined(first.get("command")),
         arguments=_joined(first.get("args")),
+        shareable_micros=asked.shareable_micros,
+        claims=claims_of(spec, status),
     )
 
 
@@ -167,15 +173,15 @@ def read_node(obj: Mapping[str, Any], settings: DomainSettings) -> NodeFacts | N
     if meta is None:
         return None
     status = mapping_at(obj, "status")
-    mebibytes = meta.labels.get("nvidia.com/gpu.memory", "")
-    digits = mebibytes.isascii() and mebibytes.isdigit() and len(mebibytes) < 10  # noqa: PLR2004 - MiB of one device
     return NodeFacts(
         meta=meta,
         node_pool=pool_of_node(meta.labels, settings.node_pool_labels),
         ready=any(condition.type == "Ready" and condition.status == "True" for condition in read_conditions(status)),
         gpu_product=meta.labels.get("nvidia.com/gpu.product"),
-        gpu_memory_bytes=int(mebibytes) * 2**20 if digits else None,
-        allocatable=resources_of(mapping_at(status, "allocatable")),
+        gpu_memory_bytes=gpus.device_memory_bytes(meta.labels),
+        allocatable=resources_of(mapping_at(status, "allocatable"), settings.gpu_rules),
+        time_sliced=gpus.is_time_sliced(meta.labels),
+        part_memory_bytes=gpus.part_memory_sizes(meta.labels),
     )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollcall.domain import requests
+from rollcall.domain import requests, totals
 from rollcall.domain.facts import ObjectFacts
-from rollcall.domain.fields import EMPTY, at, elements_at, is_absurd, text_at, whole_at
+from rollcall.domain.fields import EMPTY, MOST_PODS, at, elements_at, is_absurd, text_at, whole_at
+from rollcall.domain.gpus import DEFAULT_RULES, GpuRules
 from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
 from rollcall.domain.records import RequestedPods, ResourceRequest
 
@@ -19,6 +20,8 @@ class Asked:
     """What the spec of an object asks for as a whole."""
 
     roles: tuple[FoundRole, ...] = ()
+    role_requests: tuple[ResourceRequest, ...] = ()
+    """What one pod of each of ``roles`` asks for."""
     request: ResourceRequest | None = None
     """Over all roles and their replicas; ``None`` where no template or no number is known."""
     requested_pods: RequestedPods | None = None
@@ -39,6 +42,8 @@ def object_at(obj: ObjectFacts, path: str) -> Any:
 
 def find_roles(entry: KindEntry, obj: ObjectFacts) -> tuple[FoundRole, ...]:
     """The roles of the entry that the object has a template for, in the entry's order."""
+    if entry.find_roles is not None:
+        return entry.find_roles(obj)
     found: list[FoundRole] = []
     for role in entry.roles:
         if role.each is not None:
@@ -50,26 +55,40 @@ def find_roles(entry: KindEntry, obj: ObjectFacts) -> tuple[FoundRole, ...]:
     return tuple(found)
 
 
-def ask(entry: KindEntry, obj: ObjectFacts) -> Asked:
-    """All that the spec asks for."""
+def ask(entry: KindEntry, obj: ObjectFacts, gpu_rules: GpuRules = DEFAULT_RULES) -> Asked:
+    """All that the spec asks for; worked out once per object, for its pods change far more often."""
+    known: tuple[KindEntry, GpuRules, Asked] | None = obj.worked_out.get(_ASKED)
+    if known is not None and known[0] is entry and known[1] is gpu_rules:
+        return known[2]
+    asked = _ask(entry, obj, gpu_rules)
+    obj.worked_out[_ASKED] = (entry, gpu_rules, asked)
+    return asked
+
+
+_ASKED = "asked"
+
+
+def _ask(entry: KindEntry, obj: ObjectFacts, gpu_rules: GpuRules) -> Asked:
     roles = find_roles(entry, obj)
     numbers = [role.replicas for role in roles]
     known = [number for number in numbers if number is not None]
     complete = bool(roles) and len(known) == len(numbers)
-    number = sum(known) if complete else None
+    number = min(sum(known), MOST_PODS) if complete else None
     if entry.requested_pods is not None:
         requested_pods: RequestedPods | None = entry.requested_pods(obj, number)
     else:
         requested_pods = None if number is None else RequestedPods(number=number)
     leading = _first_container(roles)
+    role_requests = tuple(requests.effective_request(role.template, gpu_rules) for role in roles)
     return Asked(
         roles=roles,
-        request=_request(roles) if complete else None,
+        role_requests=role_requests,
+        request=_request(roles, role_requests) if complete else None,
         requested_pods=requested_pods,
         images=_images(roles),
         command=_joined(leading, "command"),
         arguments=_joined(leading, "args"),
-        priority_class_name=_priority_class_name(entry, obj),
+        priority_class_name=_priority_class_name(entry, obj, roles),
         problems=tuple(problem for role in roles for problem in requests.odd_quantities(role.template)),
     )
 
@@ -115,12 +134,10 @@ def _template(value: Any, *, is_pod_spec: bool) -> Mapping[str, Any] | None:
     return template if elements_at(template, "spec.containers") else None
 
 
-def _request(roles: tuple[FoundRole, ...]) -> ResourceRequest:
-    total: ResourceRequest | None = None
-    for role in roles:
-        one = requests.scale(requests.effective_request(role.template), role.replicas or 0)
-        total = one if total is None else requests.add(total, one)
-    return ResourceRequest() if total is None else total
+def _request(roles: tuple[FoundRole, ...], role_requests: tuple[ResourceRequest, ...]) -> ResourceRequest:
+    return totals.add_all(
+        [totals.scale(one, role.replicas or 0) for role, one in zip(roles, role_requests, strict=True)]
+    )
 
 
 def _containers(roles: tuple[FoundRole, ...]) -> list[Mapping[str, Any]]:
@@ -144,12 +161,16 @@ def _joined(container: Mapping[str, Any], key: str) -> str | None:
     return " ".join(word for word in words if isinstance(word, str)) or None
 
 
-def _priority_class_name(entry: KindEntry, obj: ObjectFacts) -> str | None:
+def _priority_class_name(entry: KindEntry, obj: ObjectFacts, roles: tuple[FoundRole, ...]) -> str | None:
+    """By the entry's labels, then its paths, else by the first role whose template names one."""
+    for label in entry.priority_labels:
+        if obj.meta.labels.get(label):
+            return obj.meta.labels[label]
     for path in entry.priority_paths:
         name = object_at(obj, path)
         if isinstance(name, str) and name:
             return name
-    return None
+    return next((name for role in roles if (name := text_at(role.template, "spec.priorityClassName"))), None)
 
 
 def role_ranks(entry: KindEntry, roles: tuple[FoundRole, ...]) -> Mapping[str, int]:

@@ -1,10 +1,13 @@
 """What the entry of a kind says of one object: signals, never a phase. The ladder alone makes phases."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from rollcall.domain.facts import ObjectFacts
 from rollcall.domain.records import PhaseSource
+
+NEXT_INCARNATION = datetime.max.replace(tzinfo=UTC)
+"""For ``incarnation_at``: this one has yet to begin, so no latch counts, whenever it was closed. Only to compare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,8 @@ class Signals:
     source: PhaseSource = PhaseSource.KIND
     failed: Verdict | None = None
     completed: Verdict | None = None
+    stopped: Verdict | None = None
+    """A user's stop ended it for good, as a cancelled run: Stopped, and over like a failed or a completed one."""
     stop: str | None = None
     """A stop is asked for: the sentence that says by what."""
     queued: bool = False
@@ -68,7 +73,7 @@ class Signals:
     follow: ObjectFacts | None = None
     """The child whose phase is this object's phase just now."""
     incarnation_at: datetime | None = None
-    """Since when this incarnation runs: a latch from before does not count."""
+    """Since when this incarnation runs: a latch from before, of a run or of an end, does not count."""
     unreadable: str | None = None
     """What the entry needed and could not read; without pods the phase is then Unknown."""
 
@@ -87,6 +92,7 @@ _SPOKEN = (
     "raw_phase",
     "failed",
     "completed",
+    "stopped",
     "stop",
     "queued",
     "resuming",

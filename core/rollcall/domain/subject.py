@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rollcall.domain.facts import DomainSettings, KindKey, Meta, ObjectFacts, PodFacts, WorkloadView
+from rollcall.domain.gpus import DEFAULT_RULES, GpuRules
 from rollcall.domain.kinds import catalogue, generic
 from rollcall.domain.kinds.entry import KindEntry
 from rollcall.domain.pods import JudgedPod, judge
@@ -58,12 +59,21 @@ def _entry_of(meta: Meta) -> KindEntry:
     return catalogue.entry_for(meta.key) or generic.entry_of(meta.key, meta.api_version)
 
 
-def asked_by(subject: Subject, pods: tuple[PodFacts, ...]) -> Asked:
-    """What the spec asks for; a bare pod is its own template, a reference has none."""
+def asked_by(
+    subject: Subject,
+    pods: tuple[PodFacts, ...],
+    children: tuple[ObjectFacts, ...] = (),
+    gpu_rules: GpuRules = DEFAULT_RULES,
+) -> Asked:
+    """What the spec asks for, or a child's in its place; a bare pod is its own template, a reference has none."""
     if subject.obj is None:
         return Asked()
     if not subject.is_pod:
-        return ask(subject.entry, subject.obj)
+        through = subject.entry.asks_through
+        child = None if through is None else through(subject.obj, children)
+        if child is not None:
+            return ask(_entry_of(child.meta), child, gpu_rules)
+        return ask(subject.entry, subject.obj, gpu_rules)
     pod = pods[0]
     return Asked(
         request=pod.request,
@@ -98,7 +108,7 @@ def judge_pods(
     judged: list[JudgedPod] = []
     for pod in view.pods:
         node = view.nodes.get(pod.node_name) if pod.node_name is not None else None
-        role = _role_of(pod, subject.entry)
+        role = _role_of(pod, subject.entry, asked)
         judged.append(
             judge(
                 pod,
@@ -114,7 +124,9 @@ def judge_pods(
     return tuple(judged)
 
 
-def _role_of(pod: PodFacts, entry: KindEntry) -> str | None:
+def _role_of(pod: PodFacts, entry: KindEntry, asked: Asked) -> str | None:
+    if entry.role_of is not None:
+        return entry.role_of(pod, asked.roles)
     for label in entry.role_labels:
         role = pod.meta.labels.get(label)
         if role:

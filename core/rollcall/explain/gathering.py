@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rollcall.domain.claims import read_claim, read_claim_template
 from rollcall.domain.facts import (
+    ClaimFacts,
     DomainSettings,
     KindKey,
     Meta,
@@ -16,12 +18,15 @@ from rollcall.domain.facts import (
     PodFacts,
     WorkloadView,
 )
-from rollcall.domain.kinds.catalogue import is_catalogued, is_ignored
+from rollcall.domain.kinds.catalogue import is_catalogued, is_ignored, is_template
 from rollcall.domain.ownership import OwnerWalk, ignored_because
 from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
 
 _CORE_GROUPS = frozenset({"", "rbac.authorization.k8s.io", "apiextensions.k8s.io", "coordination.k8s.io"})
 """Groups whose objects, Pods aside, are never workloads."""
+
+
+_CLAIMS_GROUP = "resource.k8s.io/"
 
 
 @dataclass(slots=True)
@@ -32,6 +37,9 @@ class Given:
     namespaces: dict[str, NamespaceFacts] = field(default_factory=dict)
     pods: dict[str, PodFacts] = field(default_factory=dict)
     others: dict[str, ObjectFacts] = field(default_factory=dict)
+    claims: dict[str, dict[str, ClaimFacts]] = field(default_factory=lambda: defaultdict(dict))
+    """ResourceClaims by namespace and name."""
+    claim_templates: dict[str, dict[str, ClaimFacts]] = field(default_factory=lambda: defaultdict(dict))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +72,8 @@ def gather(objects: Iterable[Mapping[str, Any]], settings: DomainSettings) -> Ga
         if top.uid != found.meta.uid:
             tops.setdefault(top.uid, top)
             children_of[top.uid].append(found)
+        elif is_template(found):
+            left_out.append(f"{found.meta.kind} {found.meta.name} is a template, no workload.")
         elif found.meta.uid in tops or _may_be_workload(found.meta):
             tops.setdefault(found.meta.uid, found.meta)
         else:
@@ -77,6 +87,8 @@ def gather(objects: Iterable[Mapping[str, Any]], settings: DomainSettings) -> Ga
             pods=tuple(sorted(pods_of[uid], key=lambda pod: pod.meta.name)),
             nodes=given.nodes,
             namespace=given.namespaces.get(top.namespace or ""),
+            claims=given.claims.get(top.namespace or "", {}),
+            claim_templates=given.claim_templates.get(top.namespace or "", {}),
         )
         for uid, top in sorted(tops.items(), key=lambda item: (item[1].namespace or "", item[1].name, item[0]))
     ]
@@ -85,12 +97,10 @@ def gather(objects: Iterable[Mapping[str, Any]], settings: DomainSettings) -> Ga
 
 def _sort_in(item: Mapping[str, Any], given: Given, settings: DomainSettings) -> bool:
     """Read one object into its place; ``False`` where nothing can be kept of it."""
-    if "/" in str(item.get("apiVersion")):
-        found = read_object(item)
-        if found is not None:
-            given.others[found.meta.uid] = found
-        return found is not None
-    match item.get("kind"):
+    api_version, kind = str(item.get("apiVersion")), item.get("kind")
+    if api_version.startswith(_CLAIMS_GROUP) and kind in ("ResourceClaim", "ResourceClaimTemplate"):
+        return _sort_in_claim(item, given, settings)
+    match "" if "/" in api_version else kind:
         case "Node":
             node = read_node(item, settings)
             if node is not None:
@@ -111,6 +121,15 @@ def _sort_in(item: Mapping[str, Any], given: Given, settings: DomainSettings) ->
             if found is not None:
                 given.others[found.meta.uid] = found
             return found is not None
+
+
+def _sort_in_claim(item: Mapping[str, Any], given: Given, settings: DomainSettings) -> bool:
+    of_pods = item.get("kind") == "ResourceClaimTemplate"
+    claim = read_claim_template(item, settings) if of_pods else read_claim(item, settings)
+    if claim is not None:
+        kept = given.claim_templates if of_pods else given.claims
+        kept[claim.namespace or ""][claim.name] = claim
+    return claim is not None
 
 
 def _may_be_workload(meta: Meta) -> bool:

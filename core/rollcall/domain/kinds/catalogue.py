@@ -5,7 +5,7 @@ import pkgutil
 from functools import lru_cache
 
 from rollcall.domain import kinds
-from rollcall.domain.facts import KindKey
+from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.kinds.entry import KindEntry
 
 
@@ -41,6 +41,12 @@ def is_ignored(key: KindKey) -> bool:
     """Whether the kind and its pods are never workloads, such as a DaemonSet's."""
     entry = _catalogue().get(key)
     return entry is not None and entry.ignored
+
+
+def is_template(obj: ObjectFacts) -> bool:
+    """Whether the object is only a template for others of its kind, and so no workload."""
+    entry = _catalogue().get(obj.meta.key)
+    return entry is not None and entry.is_template is not None and entry.is_template(obj)
 
 
 def watched_entries() -> tuple[KindEntry, ...]:

@@ -72,7 +72,8 @@ def _replicas(obj: ObjectFacts) -> int | None:
 
 
 def _requested_pods(obj: ObjectFacts, _number: int | None) -> RequestedPods:
-    return job_requested_pods(mapping_at(obj.spec, "jobTemplate.spec"), {})
+    job = mapping_at(obj.spec, "jobTemplate")
+    return job_requested_pods(mapping_at(job, "spec"), mapping_at(job, "metadata.annotations"))
 
 
 ENTRIES = (

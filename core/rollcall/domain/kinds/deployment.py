@@ -1,7 +1,7 @@
 """Deployment."""
 
 from rollcall.domain.facts import KindKey, ObjectFacts
-from rollcall.domain.fields import condition_of, sentence_of, true_condition, whole_at
+from rollcall.domain.fields import at, condition_of, sentence_of, true_condition, whole_at
 from rollcall.domain.kinds.entry import KindEntry, Role
 from rollcall.domain.kinds.lifecycle import replicas_wanted, scaled_to_nothing, unobserved
 from rollcall.domain.pods import JudgedPod
@@ -21,7 +21,8 @@ def _signals(obj: ObjectFacts, _children: tuple[ObjectFacts, ...], pods: tuple[J
     surplus = behind = None
     if wanted is not None and existing > wanted:
         surplus = f"{existing} pods where {wanted} are wanted, {updated} of them updated"
-    if wanted is not None and updated < wanted and status:
+    # A rollout that its owner holds is none under way, as with the partition of a StatefulSet.
+    if wanted is not None and updated < wanted and status and at(obj.spec, "paused") is not True:
         behind = f"{updated} of {wanted} pods updated"
     return Signals(
         raw_phase=_raw_phase(obj),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollcall.domain.facts import KindKey, ObjectFacts
+from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
 from rollcall.domain.signals import Signals
@@ -17,6 +17,39 @@ ReplicasHook = Callable[[ObjectFacts], int | None]
 
 RequestedPodsHook = Callable[[ObjectFacts, int | None], RequestedPods]
 """(object, pods of all roles together) to what the contract shows as requested pods."""
+
+
+ObjectTest = Callable[[ObjectFacts], bool]
+"""A yes or no of one object; pure."""
+
+TypeHook = Callable[[ObjectFacts], str]
+"""The contract's ``type`` of one object, where the kind alone does not tell."""
+
+FieldsHook = Callable[[ObjectFacts], tuple[tuple[str, str], ...]]
+"""(name, value) of additional fields that follow from one object."""
+
+FrameworkHook = Callable[[ObjectFacts], str | None]
+"""The contract's distributed framework of one object, where the kind alone does not tell."""
+
+CategoryHook = Callable[[ObjectFacts], Category]
+"""What one object is for, where the kind alone does not tell."""
+
+AskingHook = Callable[[ObjectFacts, tuple[ObjectFacts, ...]], ObjectFacts | None]
+"""(object, children) to the child whose spec holds the pod templates; ``None`` before there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRole:
+    """A role as one object has it."""
+
+    name: str
+    template: Mapping[str, Any]
+    """A PodTemplateSpec, whatever the kind keeps."""
+    replicas: int | None
+
+
+RolesHook = Callable[[ObjectFacts], tuple[FoundRole, ...]]
+"""The roles of one object, where its templates are no PodTemplateSpec or dotted paths do not reach them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +73,10 @@ class Role:
     """Where an element of a list has its role's name; in a mapping the key is it."""
 
 
+PodRoleHook = Callable[[PodFacts, tuple[FoundRole, ...]], str | None]
+"""(pod, roles of its object) to the name of its role, in lower case."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindEntry:
     """All that is known of one kind."""
@@ -49,18 +86,34 @@ class KindEntry:
     """Served versions in the order of preference."""
     plural: str
     category: Category
+    categorise: CategoryHook | None = None
+    """Asked instead of ``category``, where the object tells."""
     signals: SignalsHook
     type: str = ""
     """The contract's ``type``; empty: the kind."""
+    name_type: TypeHook | None = None
+    """Asked instead of ``type``, where the object tells."""
     distributed_framework: str | None = None
+    framework: FrameworkHook | None = None
+    """Asked instead of ``distributed_framework``, where the object names it."""
     additional_fields: tuple[tuple[str, str], ...] = ()
+    more_fields: FieldsHook | None = None
+    """Further additional fields that an object gives itself."""
     roles: tuple[Role, ...] = ()
     """In the order of messages: masters, heads, leaders, launchers and drivers first."""
+    find_roles: RolesHook | None = None
+    """Asked instead of looking for ``roles``, which then give the order of messages alone."""
+    asks_through: AskingHook | None = None
+    """Finds the child that asks for the pods in the object's place, where the object itself has no templates."""
     role_labels: tuple[str, ...] = ()
     """Pod labels that name the role, the first present wins."""
+    role_of: PodRoleHook | None = None
+    """Asked instead of looking at ``role_labels``, where a pod's labels tell its role in another way."""
     requested_pods: RequestedPodsHook | None = None
     completed_at: str | None = None
     """Where the object says when it ended, whatever the end; its verdict's instant and its pods are asked after it."""
+    priority_labels: tuple[str, ...] = ()
+    """Labels of the object that name its PriorityClass, asked before the paths."""
     priority_paths: tuple[str, ...] = ()
     """Where the object names its PriorityClass, the first non-empty wins."""
     default_priority_class: str = "train"
@@ -72,18 +125,28 @@ class KindEntry:
     """Whether the operator watches it."""
     ignored: bool = False
     """Whether neither it nor its pods are ever a workload."""
+    is_template: ObjectTest | None = None
+    """Whether an object of the kind is only a template for others, and so no workload."""
 
     @property
     def workload_type(self) -> str:
         """The contract's ``type`` of this kind."""
         return self.type or self.key.kind
 
+    def fields_of(self, obj: ObjectFacts | None) -> tuple[tuple[str, str], ...]:
+        """The additional fields: the kind's, then the object's own."""
+        return self.additional_fields + (() if self.more_fields is None or obj is None else self.more_fields(obj))
 
-@dataclass(frozen=True, slots=True)
-class FoundRole:
-    """A role as one object has it."""
+    def type_of(self, obj: ObjectFacts | None) -> str:
+        """The contract's ``type`` of an object; of one that was not read only its kind tells."""
+        return self.workload_type if self.name_type is None or obj is None else self.name_type(obj)
 
-    name: str
-    template: Mapping[str, Any]
-    """A PodTemplateSpec, whatever the kind keeps."""
-    replicas: int | None
+    def category_of(self, obj: ObjectFacts | None) -> Category:
+        """What the workload is for; of an object that was not read only its kind tells."""
+        return self.category if self.categorise is None or obj is None else self.categorise(obj)
+
+    def framework_of(self, obj: ObjectFacts | None) -> str | None:
+        """The contract's distributed framework; of an object that was not read only its kind tells."""
+        if self.framework is None or obj is None:
+            return self.distributed_framework
+        return self.framework(obj)

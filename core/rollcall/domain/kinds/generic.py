@@ -53,6 +53,7 @@ def _signals(obj: ObjectFacts, _children: tuple[ObjectFacts, ...], _pods: tuple[
         failed=failed,
         completed=completed,
         stop=stop.sentence,
+        queued=stop.queued,
         unobserved=_unobserved(obj),
         required=None if counted is None else counted[0],
         success_satisfies=True,

@@ -32,12 +32,12 @@ def parallel_pods(spec: Mapping[str, Any]) -> int | None:
     return parallel if completions is None else min(parallel, completions)
 
 
-def job_requested_pods(spec: Mapping[str, Any], annotations: Mapping[str, str]) -> RequestedPods:
+def job_requested_pods(spec: Mapping[str, Any], annotations: Mapping[str, Any]) -> RequestedPods:
     """What the contract shows as the requested pods of a Job's spec."""
     minimum = None
     for key in _MIN_MEMBERS:
-        value = annotations.get(key, "")
-        if value.isascii() and value.isdigit() and len(value) <= len("2147483647"):
+        value = annotations.get(key)
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len("2147483647"):
             minimum = int(value)
             break
     parallelism = whole_at(spec, "parallelism")

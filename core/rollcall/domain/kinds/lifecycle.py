@@ -6,7 +6,10 @@ from rollcall.domain.facts import ObjectFacts
 from rollcall.domain.fields import at, is_absurd, whole_at
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-"""Kueue holds what carries it by suspending it; its suspension is a wait for quota, not a stop."""
+"""Kueue holds what carries it by suspending it; its suspension is a wait for quota, not a stop.
+
+Before it was a label it was an annotation of the same name, which some objects still have.
+"""
 
 NOT_OBSERVED = "not observed by its controller yet"
 
@@ -38,10 +41,13 @@ def suspension(obj: ObjectFacts, path: str) -> Stop:
     """The stop that a boolean of the spec asks for."""
     if at(obj.spec, path) is not True:
         return NO_STOP
-    queue = obj.meta.labels.get(QUEUE_LABEL)
-    if queue:
-        return Stop(f"waiting for quota in queue {queue}", queued=True)
-    return Stop(f"suspended by spec.{path}")
+    return held_by_queue(obj) or Stop(f"suspended by spec.{path}")
+
+
+def held_by_queue(obj: ObjectFacts) -> Stop | None:
+    """The stop of a suspended object that a queue holds; ``None`` where it is in no queue."""
+    queue = obj.meta.labels.get(QUEUE_LABEL) or obj.meta.annotations.get(QUEUE_LABEL)
+    return Stop(f"waiting for quota in queue {queue}", queued=True) if queue else None
 
 
 def replicas_wanted(obj: ObjectFacts, *, default: int = 1) -> int | None:

@@ -23,6 +23,23 @@ def _signals(_obj: ObjectFacts, _children: tuple[ObjectFacts, ...], pods: tuple[
     return Signals(raw_phase=raw, required=1)
 
 
+_LAUNCHERS = (
+    ("Airflow", "airflow_version", None),
+    ("Prefect", "prefect.io/flow-run-id", None),
+    ("JupyterHub", "component", "singleuser-server"),
+    ("JupyterHub", "app.kubernetes.io/component", "singleuser-server"),
+)
+"""(launcher, label, its value, any where ``None``): launchers that make pods which nothing owns."""
+
+
+def _launcher(obj: ObjectFacts) -> tuple[tuple[str, str], ...]:
+    for launcher, label, value in _LAUNCHERS:
+        found = obj.meta.labels.get(label)
+        if found is not None and value in (None, found):
+            return (("launcher", launcher),)
+    return ()
+
+
 def last_end(pod: PodFacts) -> datetime | None:
     """When the last application container of a pod ended."""
     ends = [container.finished_at for container in pod.containers if container.finished_at is not None]
@@ -41,5 +58,6 @@ ENTRIES = (
         category=Category.TRAIN,
         signals=_signals,
         requested_pods=_requested_pods,
+        more_fields=_launcher,
     ),
 )

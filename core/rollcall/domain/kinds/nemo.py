@@ -1,0 +1,8 @@
+"""The microservices of NeMo, which the NIM operator runs like a NIMService."""
+
+from rollcall.domain.kinds.nim import service
+
+ENTRIES = tuple(
+    service(kind, hidden_when_owned=False)
+    for kind in ("NemoCustomizer", "NemoDatastore", "NemoEntitystore", "NemoEvaluator", "NemoGuardrail")
+)

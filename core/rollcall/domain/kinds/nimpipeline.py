@@ -1,0 +1,5 @@
+"""NIMPipeline."""
+
+from rollcall.domain.kinds.nim import pipeline
+
+ENTRIES = (pipeline("NIMPipeline"),)

@@ -1,0 +1,5 @@
+"""NIMService."""
+
+from rollcall.domain.kinds.nim import service
+
+ENTRIES = (service("NIMService"),)

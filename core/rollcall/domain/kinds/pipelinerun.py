@@ -1,0 +1,30 @@
+"""PipelineRun of Tekton: its TaskRuns, each a pod, run one after another or side by side."""
+
+from rollcall.domain.facts import KindKey, ObjectFacts
+from rollcall.domain.kinds.entry import KindEntry
+from rollcall.domain.kinds.tekton import signals_of_run
+from rollcall.domain.pods import JudgedPod
+from rollcall.domain.records import Category
+from rollcall.domain.signals import Signals
+
+
+def _signals(obj: ObjectFacts, _children: tuple[ObjectFacts, ...], pods: tuple[JudgedPod, ...]) -> Signals:
+    return signals_of_run(obj, pods)
+
+
+ENTRIES = (
+    KindEntry(
+        key=KindKey(group="tekton.dev", kind="PipelineRun"),
+        versions=("v1", "v1beta1"),
+        plural="pipelineruns",
+        category=Category.TRAIN,
+        signals=_signals,
+        role_labels=("tekton.dev/pipelineTask",),
+        completed_at="status.completionTime",
+        priority_paths=(
+            "spec.taskRunTemplate.podTemplate.priorityClassName",
+            "spec.podTemplate.priorityClassName",
+        ),
+        hidden_when_owned=False,
+    ),
+)

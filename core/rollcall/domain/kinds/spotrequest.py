@@ -1,0 +1,18 @@
+"""SPOTRequest of NVIDIA's edge platform: its status is read by convention, its pods decide."""
+
+from dataclasses import replace
+
+from rollcall.domain.facts import KindKey
+from rollcall.domain.kinds import generic
+from rollcall.domain.kinds.entry import KindEntry
+
+ENTRIES: tuple[KindEntry, ...] = (
+    replace(
+        generic.entry_of(KindKey(group="egx.nvidia.io", kind="SPOTRequest"), "v1"),
+        plural="spotrequests",
+        roles=(),
+        default_priority_class="inference",
+        hidden_when_owned=False,
+        watched=True,
+    ),
+)
