@@ -24,7 +24,7 @@ from rollcall.domain.facts import (
     PodFacts,
     WorkloadView,
 )
-from rollcall.domain.kinds.catalogue import is_catalogued, is_template
+from rollcall.domain.kinds.catalogue import Catalogue, built_in
 from rollcall.domain.ownership import OwnerWalk, ignored_because
 from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
 from rollcall.store.records import DeletionSeen, Gone
@@ -67,8 +67,9 @@ class Missing(StrEnum):
 class ClusterState:
     """All facts of one cluster, and the set of workloads to derive again."""
 
-    def __init__(self, settings: DomainSettings, *, all_namespaces: bool) -> None:
+    def __init__(self, settings: DomainSettings, *, all_namespaces: bool, catalogue: Catalogue | None = None) -> None:
         self._settings = settings
+        self._catalogue = catalogue or built_in()
         self._all_namespaces = all_namespaces
         self.objects: dict[str, ObjectFacts] = {}
         self.pods: dict[str, PodFacts] = {}
@@ -122,7 +123,7 @@ class ClusterState:
         pod = read_pod(obj, self._settings)
         if pod is None:
             return
-        if ignored_because(pod, self._settings) is not None:
+        if ignored_because(pod, self._settings, self._catalogue.is_ignored) is not None:
             if deleted:
                 self.holdings.lost(pod.meta.uid)
             else:
@@ -185,7 +186,7 @@ class ClusterState:
     def _forget_object(self, facts: ObjectFacts, *, at: datetime, seen: DeletionSeen) -> None:
         uid = facts.meta.uid
         top = self._top_of.get(uid)
-        if is_template(facts):
+        if self._catalogue.is_template(facts):
             self._mark(uid)
         elif top is None or top.uid == uid:
             last = replace(facts, meta=replace(facts.meta, deletion_at=None))
@@ -299,7 +300,7 @@ class ClusterState:
 
     def _place(self, meta: Meta) -> None:
         """Find the top owner of an object, or note which owner must be read first."""
-        walk = OwnerWalk(meta, is_catalogued)
+        walk = OwnerWalk(meta, self._catalogue.is_catalogued)
         self._leave(meta.uid)
         while (owner := walk.next_owner()) is not None:
             known = self._known(owner)
@@ -379,7 +380,7 @@ class ClusterState:
         """All that is known of a workload; ``None`` where nothing is left of it, or where it is a mere template."""
         facts = self.objects.get(top_uid)
         if facts is not None:
-            return None if is_template(facts) else self._view_of(facts.meta, facts)
+            return None if self._catalogue.is_template(facts) else self._view_of(facts.meta, facts)
         pod = self.pods.get(top_uid)
         if pod is not None:
             return self._pod_view(pod)
@@ -403,6 +404,7 @@ class ClusterState:
             priority_classes=self.priority_classes,
             claims=self.claims.get(meta.namespace or "", {}),
             claim_templates=self.claim_templates.get(meta.namespace or "", {}),
+            catalogue=self._catalogue,
         )
 
     def _pod_view(self, pod: PodFacts) -> WorkloadView:
@@ -414,6 +416,7 @@ class ClusterState:
             priority_classes=self.priority_classes,
             claims=self.claims.get(pod.meta.namespace or "", {}),
             claim_templates=self.claim_templates.get(pod.meta.namespace or "", {}),
+            catalogue=self._catalogue,
         )
 
     def _gone(self, meta: Meta, *, at: datetime, seen: DeletionSeen) -> Gone:

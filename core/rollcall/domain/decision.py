@@ -6,7 +6,6 @@ from datetime import datetime
 from rollcall.domain import ladder, messages
 from rollcall.domain.facts import ObjectFacts
 from rollcall.domain.fields import instant
-from rollcall.domain.kinds import catalogue, generic
 from rollcall.domain.ownership import uids_below
 from rollcall.domain.pod_table import pod_condition
 from rollcall.domain.pods import JudgedPod
@@ -48,9 +47,8 @@ def decide(
     running_since = remembered.running_since
     if signals.follow is not None:
         child = signals.follow.meta
-        entry = catalogue.entry_for(child.key) or generic.entry_of(child.key, child.api_version)
         below, pods = _below(child.uid, children, judged)
-        followed = entry.signals(signals.follow, below, pods)
+        followed = subject.entry_of(child).signals(signals.follow, below, pods)
         # The latch of the run before is not this run's.
         if running_since is not None and child.created_at is not None and running_since < child.created_at:
             running_since = None

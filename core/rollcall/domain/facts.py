@@ -8,10 +8,13 @@ environment values) because a cluster's worth of them is held in memory. Odd fie
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rollcall.domain.gpus import GpuRules, rules
 from rollcall.domain.records import Condition, ResourceRequest, Resources
+
+if TYPE_CHECKING:  # a catalogue is made of entries, and entries read facts
+    from rollcall.domain.kinds.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,3 +232,5 @@ class WorkloadView:
     """The ResourceClaims of its namespace, by name; without them claimed devices are not counted."""
     claim_templates: Mapping[str, ClaimFacts] = field(default_factory=dict)
     """The ResourceClaimTemplates of its namespace, by name."""
+    catalogue: "Catalogue | None" = None
+    """Which kinds there are; ``None``: those that are built in."""

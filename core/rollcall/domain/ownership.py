@@ -5,6 +5,7 @@ the catalogue knows; a pod whose owners are all unknown kinds is a workload of t
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
 
 from rollcall.domain.facts import DomainSettings, KindKey, Meta, OwnerReference, PodFacts
 
@@ -13,10 +14,42 @@ MOST_STEPS = 10
 
 RESERVATION_LABELS = (("app", "runai-reservation"), ("app", "kai-reservation"))
 RESERVATION_NAMESPACES = frozenset({"kai-resource-reservation", "runai-reservation"})
+SCALE_ADJUST_NAMESPACE = "kai-scale-adjust"
+
+
+class Ignored(StrEnum):
+    """Why a pod is never a workload's; the word is the label on ``/metrics``."""
+
+    NAMESPACE = "namespace"
+    RESERVATION = "reservation"
+    STATIC = "static"
+    DAEMON_SET = "daemon_set"
+    SCALE_ADJUST = "scale_adjust"
+    REDIS_CLEANUP = "redis_cleanup"
+    WORKFLOW_AGENT = "workflow_agent"
+    AFFINITY_ASSISTANT = "affinity_assistant"
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        return _WHY[self]
+
+
+_WHY = {
+    Ignored.NAMESPACE: "its namespace is ignored",
+    Ignored.RESERVATION: "it reserves a GPU for the pods that share it",
+    Ignored.STATIC: "it is a static pod",
+    Ignored.DAEMON_SET: "it belongs to a DaemonSet",
+    Ignored.SCALE_ADJUST: "it makes an autoscaler add nodes",
+    Ignored.REDIS_CLEANUP: "it cleans up after a RayCluster",
+    Ignored.WORKFLOW_AGENT: "it is the agent of a Workflow",
+    Ignored.AFFINITY_ASSISTANT: "it keeps the pods of a PipelineRun on one node",
+}
 _EQUIPMENT = (
-    ("ray.io/node-type", "redis-cleanup", "it cleans up after a RayCluster"),
-    ("workflows.argoproj.io/component", "agent", "it is the agent of a Workflow"),
-    ("app.kubernetes.io/component", "affinity-assistant", "it keeps the pods of a PipelineRun on one node"),
+    ("ray.io/node-type", "redis-cleanup", Ignored.REDIS_CLEANUP),
+    ("workflows.argoproj.io/component", "agent", Ignored.WORKFLOW_AGENT),
+    ("workflows.argoproj.io/component", "resource-agent", Ignored.WORKFLOW_AGENT),
+    ("app.kubernetes.io/component", "affinity-assistant", Ignored.AFFINITY_ASSISTANT),
 )
 """(label, value, why) of pods that a controller makes for itself."""
 
@@ -38,30 +71,41 @@ def key_of(owner: OwnerReference) -> KindKey:
     return KindKey(group=split_api_version(owner.api_version)[0], kind=owner.kind)
 
 
-def controller_of(owners: Sequence[OwnerReference], is_catalogued: Callable[[KindKey], bool]) -> OwnerReference | None:
-    """The owner to follow: the controller, else the only one, else a catalogued one, by kind and name."""
+def controller_of(
+    owners: Sequence[OwnerReference],
+    is_catalogued: Callable[[KindKey], bool],
+    length_of: Callable[[OwnerReference], int] = lambda _: 0,
+) -> OwnerReference | None:
+    """The owner to follow: the controller, else the only one, else by preference.
+
+    Preferred are catalogued kinds, then who has the longest chain of owners itself (``length_of``), then the lowest
+    kind and name.
+    """
     for owner in owners:
         if owner.controller:
             return owner
-    if not owners:
-        return None
-    return min(owners, key=lambda owner: (not is_catalogued(key_of(owner)), owner.kind, owner.name, owner.uid))
+    if len(owners) < 2:  # noqa: PLR2004 - nothing to choose from
+        return owners[0] if owners else None
+    known = [owner for owner in owners if is_catalogued(key_of(owner))] or owners
+    return min(known, key=lambda owner: (-length_of(owner), owner.kind, owner.name, owner.uid))
 
 
-def ignored_because(pod: PodFacts, settings: DomainSettings) -> str | None:
+def ignored_because(pod: PodFacts, settings: DomainSettings) -> Ignored | None:
     """Why the pod is never a workload's, ``None`` where it may be."""
     meta = pod.meta
-    if meta.namespace in settings.ignored_namespaces:
-        return f"namespace {meta.namespace} is ignored"
     if reserves_gpu(meta):
-        return "it reserves a GPU for the pods that share it"
+        return Ignored.RESERVATION
+    if meta.namespace == SCALE_ADJUST_NAMESPACE:
+        return Ignored.SCALE_ADJUST
+    if meta.namespace in settings.ignored_namespaces:
+        return Ignored.NAMESPACE
     if MIRROR_ANNOTATION in meta.annotations:
-        return "it is a static pod"
+        return Ignored.STATIC
     for owner in meta.owners:
         if owner.controller and key_of(owner) == _NODE:
-            return "it is a static pod"
+            return Ignored.STATIC
         if owner.controller and key_of(owner) == _DAEMON_SET:
-            return "it belongs to a DaemonSet"
+            return Ignored.DAEMON_SET
     return next((why for label, value, why in _EQUIPMENT if meta.labels.get(label) == value), None)
 
 
@@ -109,16 +153,24 @@ def uids_below(uid: str, metas: Iterable[Meta]) -> frozenset[str]:
 
 
 class OwnerWalk:
-    """One walk upwards. Ask :meth:`next_owner`, look it up, answer with :meth:`found` or :meth:`not_found`; repeat.
+    """One walk upwards. Ask :meth:`next_owner`, look it up, answer with :meth:`found` or another; repeat.
 
     The walk ends when ``next_owner`` is ``None``; then :meth:`top` is the answer.
     """
 
-    def __init__(self, start: Meta, is_catalogued: Callable[[KindKey], bool]) -> None:
+    def __init__(
+        self,
+        start: Meta,
+        is_catalogued: Callable[[KindKey], bool],
+        length_of: Callable[[OwnerReference], int] = lambda _: 0,
+    ) -> None:
         self._is_catalogued = is_catalogued
+        self._length_of = length_of
         self._chain: list[Meta] = [start]
         self._seen = {start.uid}
+        self._circle: list[Meta] = []
         self._ended = False
+        self._is_cut = False
         self.problems: list[str] = []
         """What was odd on the way, as sentences."""
 
@@ -126,10 +178,12 @@ class OwnerWalk:
         """The owner to look up next."""
         if self._ended:
             return None
-        owner = controller_of(self._chain[-1].owners, self._is_catalogued)
+        owner = controller_of(self._chain[-1].owners, self._is_catalogued, self._length_of)
         if owner is None:
             return None
         if owner.uid in self._seen:
+            entry = next((place for place, meta in enumerate(self._chain) if meta.uid == owner.uid), 0)
+            self._circle = self._chain[entry:]
             self._end(f"the owners of {self._chain[0].name} form a circle at {owner.kind} {owner.name}")
             return None
         if len(self._chain) > MOST_STEPS:
@@ -146,24 +200,61 @@ class OwnerWalk:
         """The owner is gone or may not be read: it is known by reference, and nothing above it."""
         self._seen.add(owner.uid)
         self._chain.append(reference_meta(owner, self._chain[-1].namespace))
-        self._ended = True
+        self._ended = self._is_cut = True
+
+    def refused(self, owner: OwnerReference) -> None:
+        """The owner lies in another namespace, which Kubernetes forbids: as if there were none."""
+        self._end(f"its owner {owner.kind} {owner.name} is in another namespace")
+
+    def stand_in(self, meta: Meta) -> bool:
+        """Go on from an object that labels name in place of owners; ``False`` where the walk was there before."""
+        if meta.uid in self._seen or self._circle or len(self._chain) > MOST_STEPS:
+            return False
+        self._ended = self._is_cut = False
+        self.found(meta)
+        return True
+
+    @property
+    def tells(self) -> bool:
+        """Whether it came to a kind of the catalogue and was not cut short at one outside of it."""
+        above = [meta for meta in self._chain if meta.key != _POD]
+        known = any(self._is_catalogued(meta.key) for meta in above)
+        return known and not (self._is_cut and not self._is_catalogued(above[-1].key))
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it ended at an owner that is gone or may not be read."""
+        return self._is_cut
 
     def top(self) -> Meta:
-        """The top owner: the highest catalogued element, else the highest above a pod, else the start itself."""
-        # A pod in the middle (a leader, a driver) is on the way, never the top.
-        above = [meta for meta in self._chain[1:] if meta.key != _POD]
+        """The top owner: the highest catalogued element, else the highest above a pod, else the start itself.
+
+        It is the same wherever below it a walk starts, in a circle too.
+        """
         start = self._chain[0]
-        catalogued = [meta for meta in above if self._is_catalogued(meta.key)]
+        # A pod in the middle (a leader, a driver) is on the way, never the top.
+        able = [meta for meta in self._chain if meta.key != _POD and not self._is_of_cluster(meta)]
+        catalogued = [meta for meta in able if self._is_catalogued(meta.key)]
+        if self._circle:
+            circle = {meta.uid for meta in self._circle}
+            within = [meta for meta in catalogued if meta.uid in circle]
+            if within or not catalogued:
+                choice = within or [meta for meta in able if meta.uid in circle] or self._circle
+                return min(choice, key=lambda meta: (meta.kind, meta.name, meta.uid))
         if catalogued:
             return catalogued[-1]
-        if start.key != _POD and self._is_catalogued(start.key):
-            return start
-        return above[-1] if above else self._chain[-1]
+        if able:
+            return able[-1]
+        return next((meta for meta in reversed(self._chain) if meta.key == _POD), start)
 
     @property
     def chain(self) -> tuple[Meta, ...]:
         """From the start upwards, as far as the walk came."""
         return tuple(self._chain)
+
+    def _is_of_cluster(self, meta: Meta) -> bool:
+        """Whether it lies in no namespace while the start does: a workload is in a namespace."""
+        return meta.namespace is None and self._chain[0].namespace is not None and not self._is_catalogued(meta.key)
 
     def _end(self, problem: str) -> None:
         self._ended = True

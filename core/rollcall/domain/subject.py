@@ -6,7 +6,8 @@ from datetime import datetime
 
 from rollcall.domain.facts import DomainSettings, KindKey, Meta, ObjectFacts, PodFacts, WorkloadView
 from rollcall.domain.gpus import DEFAULT_RULES, GpuRules
-from rollcall.domain.kinds import catalogue, generic
+from rollcall.domain.kinds import generic
+from rollcall.domain.kinds.catalogue import Catalogue, built_in
 from rollcall.domain.kinds.entry import KindEntry
 from rollcall.domain.pods import JudgedPod, judge
 from rollcall.domain.records import PhaseSource, PodState, RememberedPod, RequestedPods
@@ -41,22 +42,31 @@ class Subject:
     obj: ObjectFacts | None
     """The top object, where it was read; a bare pod stands in for its own."""
     is_pod: bool
+    catalogue: Catalogue
+    """By which kinds of its children are known."""
+
+    def entry_of(self, meta: Meta) -> KindEntry:
+        """The entry of an object beside or below it, by convention where its kind is not known."""
+        return _entry_of(meta, self.catalogue)
 
 
 def subject_of(view: WorkloadView) -> Subject:
     """The top object, the bare pod or the owner known by reference that the view is about."""
+    kinds = view.catalogue or built_in()
     if view.top is not None:
-        return Subject(meta=view.top.meta, entry=_entry_of(view.top.meta), obj=view.top, is_pod=False)
+        meta = view.top.meta
+        return Subject(meta=meta, entry=_entry_of(meta, kinds), obj=view.top, is_pod=False, catalogue=kinds)
     if view.top_is_pod and view.pods:
         meta = view.pods[0].meta
-        entry = catalogue.entry_for(_POD) or generic.entry_of(_POD, meta.api_version)
-        return Subject(meta=meta, entry=entry, obj=ObjectFacts(meta=meta, spec={}, status={}), is_pod=True)
+        entry = kinds.entry_for(_POD) or generic.entry_of(_POD, meta.api_version)
+        stand_in = ObjectFacts(meta=meta, spec={}, status={})
+        return Subject(meta=meta, entry=entry, obj=stand_in, is_pod=True, catalogue=kinds)
     reference = view.top_reference or _NOBODY
-    return Subject(meta=reference, entry=_entry_of(reference), obj=None, is_pod=False)
+    return Subject(meta=reference, entry=_entry_of(reference, kinds), obj=None, is_pod=False, catalogue=kinds)
 
 
-def _entry_of(meta: Meta) -> KindEntry:
-    return catalogue.entry_for(meta.key) or generic.entry_of(meta.key, meta.api_version)
+def _entry_of(meta: Meta, kinds: Catalogue) -> KindEntry:
+    return kinds.entry_for(meta.key) or generic.entry_of(meta.key, meta.api_version)
 
 
 def asked_by(
@@ -72,7 +82,7 @@ def asked_by(
         through = subject.entry.asks_through
         child = None if through is None else through(subject.obj, children)
         if child is not None:
-            return ask(_entry_of(child.meta), child, gpu_rules)
+            return ask(subject.entry_of(child.meta), child, gpu_rules)
         return ask(subject.entry, subject.obj, gpu_rules)
     pod = pods[0]
     return Asked(

@@ -18,7 +18,7 @@ from rollcall.domain.facts import (
     PodFacts,
     WorkloadView,
 )
-from rollcall.domain.kinds.catalogue import is_catalogued, is_ignored, is_template
+from rollcall.domain.kinds.catalogue import Catalogue, built_in
 from rollcall.domain.ownership import OwnerWalk, ignored_because
 from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
 
@@ -50,18 +50,21 @@ class Gathered:
     left_out: tuple[str, ...]
 
 
-def gather(objects: Iterable[Mapping[str, Any]], settings: DomainSettings) -> Gathered:
+def gather(
+    objects: Iterable[Mapping[str, Any]], settings: DomainSettings, catalogue: Catalogue | None = None
+) -> Gathered:
     """Join pods, children and nodes to their top owners; the order of the objects does not matter to the views."""
+    kinds = catalogue or built_in()
     given = Given()
     left_out = [
         f"a {item.get('kind')} has no metadata to go by." for item in objects if not _sort_in(item, given, settings)
     ]
-    index = _Index(given)
+    index = _Index(given, kinds)
     tops: dict[str, Meta] = {}
     pods_of: dict[str, list[PodFacts]] = defaultdict(list)
     children_of: dict[str, list[ObjectFacts]] = defaultdict(list)
     for pod in given.pods.values():
-        if why := ignored_because(pod, settings):
+        if why := ignored_because(pod, settings, kinds.is_ignored):
             left_out.append(f"Pod {pod.meta.name} is never a workload's: {why}.")
             continue
         top = index.top_of(pod.meta)
@@ -72,9 +75,9 @@ def gather(objects: Iterable[Mapping[str, Any]], settings: DomainSettings) -> Ga
         if top.uid != found.meta.uid:
             tops.setdefault(top.uid, top)
             children_of[top.uid].append(found)
-        elif is_template(found):
+        elif kinds.is_template(found):
             left_out.append(f"{found.meta.kind} {found.meta.name} is a template, no workload.")
-        elif found.meta.uid in tops or _may_be_workload(found.meta):
+        elif found.meta.uid in tops or _may_be_workload(found.meta, kinds):
             tops.setdefault(found.meta.uid, found.meta)
         else:
             left_out.append(f"{found.meta.kind} {found.meta.name} is no workload.")
@@ -89,6 +92,7 @@ def gather(objects: Iterable[Mapping[str, Any]], settings: DomainSettings) -> Ga
             namespace=given.namespaces.get(top.namespace or ""),
             claims=given.claims.get(top.namespace or "", {}),
             claim_templates=given.claim_templates.get(top.namespace or "", {}),
+            catalogue=kinds,
         )
         for uid, top in sorted(tops.items(), key=lambda item: (item[1].namespace or "", item[1].name, item[0]))
     ]
@@ -132,10 +136,10 @@ def _sort_in_claim(item: Mapping[str, Any], given: Given, settings: DomainSettin
     return claim is not None
 
 
-def _may_be_workload(meta: Meta) -> bool:
-    if is_catalogued(meta.key):
+def _may_be_workload(meta: Meta, kinds: Catalogue) -> bool:
+    if kinds.is_catalogued(meta.key):
         return True
-    if is_ignored(meta.key) or meta.api_group in _CORE_GROUPS:
+    if kinds.is_ignored(meta.key) or meta.api_group in _CORE_GROUPS:
         return False
     # Of an unknown group: a custom resource in a namespace may well be one.
     return "." in meta.api_group and not meta.api_group.endswith(".k8s.io") and meta.namespace is not None
@@ -144,13 +148,14 @@ def _may_be_workload(meta: Meta) -> bool:
 class _Index:
     """Owners among the given objects, by uid; by kind and name where a manifest never had one."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, kinds: Catalogue) -> None:
+        self._kinds = kinds
         metas = [*(pod.meta for pod in given.pods.values()), *(found.meta for found in given.others.values())]
         self._by_uid = {meta.uid: meta for meta in metas}
         self._by_name = {(meta.key, meta.namespace, meta.name): meta for meta in metas}
 
     def top_of(self, start: Meta) -> Meta:
-        walk = OwnerWalk(start, is_catalogued)
+        walk = OwnerWalk(start, self._kinds.is_catalogued)
         while (owner := walk.next_owner()) is not None:
             meta = self._find(owner, start.namespace)
             if meta is None:
