@@ -212,11 +212,14 @@ class DomainSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadView:
+    workload_kinds: tuple[str, ...] = ()
+    """Kinds outside of the catalogue that are workloads, each as ``Kind.group``, and so the top of what they own."""
+
     """All that one derivation looks at.
 
     Exactly one of ``top`` (an object that was read) and ``top_reference`` (an owner known by reference only:
     unreadable, uncatalogued and not watched, or gone) is set, unless the workload is a bare pod, which is then the
-    only element of ``pods`` with ``top_is_pod`` set.
+    first element of ``pods`` with ``top_is_pod`` set; the others are what it owns (a driver's executors).
     """
 
     top: ObjectFacts | None = None
@@ -234,3 +237,7 @@ class WorkloadView:
     """The ResourceClaimTemplates of its namespace, by name."""
     catalogue: "Catalogue | None" = None
     """Which kinds there are; ``None``: those that are built in."""
+    problems: tuple[str, ...] = ()
+    """What was odd on the way to the top owner, as sentences."""
+    exposures: tuple[Exposure, ...] = ()
+    """What Services and Ingresses expose in its namespace."""

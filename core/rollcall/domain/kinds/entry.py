@@ -114,6 +114,10 @@ class KindEntry:
     """Where the object says when it ended, whatever the end; its verdict's instant and its pods are asked after it."""
     priority_labels: tuple[str, ...] = ()
     """Labels of the object that name its PriorityClass, asked before the paths."""
+    name_label: str | None = None
+    """Label of its pods and children that names the object, asked where their owners do not tell."""
+    uid_label: str | None = None
+    """Label of its pods and children that has the object's uid."""
     priority_paths: tuple[str, ...] = ()
     """Where the object names its PriorityClass, the first non-empty wins."""
     default_priority_class: str = "train"
