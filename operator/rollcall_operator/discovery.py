@@ -1,6 +1,8 @@
 """Where each kind is served, and which owner kinds can be read at all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -20,6 +22,10 @@ class ServedKind:
     prefix: str
     """``/api/v1`` or ``/apis/GROUP/VERSION``."""
     namespaced: bool
+    version: str
+    is_preferred: bool
+    """Whether its group prefers that version. A group has one such version for all of its kinds, and a kind may not be
+    served in it: Katib's Experiment is v1beta1 beside the training operator's v1."""
 
     @property
     def path(self) -> str:
@@ -36,18 +42,17 @@ class ServedKind:
 async def served_kinds(
     session: aiohttp.ClientSession, server: str, groups: frozenset[str]
 ) -> dict[KindKey, ServedKind]:
-    """Every kind of these groups that the cluster serves, in the version it prefers.
+    """Every kind of these groups that the cluster serves, in the version its group prefers, else the next that has it.
 
     Raises:
         ClusterError: the API server gave no answer.
     """
     found: dict[KindKey, ServedKind] = {}
-    prefixes: list[tuple[str, str]] = [("", "/api/v1")] if "" in groups else []
+    places: list[tuple[str, str, str, bool]] = [("", "v1", "/api/v1", True)] if "" in groups else []
     for group in (await get_json(session, server, "/apis")).get("groups") or []:
-        version = (group.get("preferredVersion") or {}).get("groupVersion")
-        if group.get("name") in groups and version:
-            prefixes.append((group["name"], f"/apis/{version}"))
-    for group_name, prefix in prefixes:
+        if group.get("name") in groups:
+            places += _versions_of(group)
+    for group_name, version, prefix, is_preferred in places:
         try:
             resources = (await get_json(session, server, prefix)).get("resources") or []
         except ApiStatusError as error:
@@ -59,5 +64,22 @@ async def served_kinds(
             if "/" in name or not kind or "list" not in (resource.get("verbs") or []):
                 continue
             key = KindKey(group=group_name, kind=kind)
-            found[key] = ServedKind(key=key, plural=name, prefix=prefix, namespaced=resource.get("namespaced") is True)
+            served = ServedKind(
+                key=key,
+                plural=name,
+                prefix=prefix,
+                namespaced=resource.get("namespaced") is True,
+                version=version,
+                is_preferred=is_preferred,
+            )
+            found.setdefault(key, served)
     return found
+
+
+def _versions_of(group: Mapping[str, Any]) -> list[tuple[str, str, str, bool]]:
+    """(group, version, prefix, whether preferred) of each version of a group, the preferred one first."""
+    name = str(group["name"])
+    preferred = str((group.get("preferredVersion") or {}).get("version") or "")
+    others = (str(one.get("version") or "") for one in group.get("versions") or [])
+    versions = dict.fromkeys(version for version in (preferred, *others) if version)
+    return [(name, version, f"/apis/{name}/{version}", version == preferred) for version in versions]

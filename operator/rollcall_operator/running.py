@@ -150,11 +150,13 @@ class Operator:
         lists = await self._unless_stopped(self._begin(sweeper, session, access.server))
         if lists is None:
             return
+        watches = self._watches(access)
+        watches.follow(sweeper.served.values())
         async with asyncio.TaskGroup() as group:
             background = [
-                group.create_task(self._watches(access).run()),
+                group.create_task(watches.run()),
                 group.create_task(self._read_owners(session, access.server)),
-                group.create_task(self._look_for_ever(sweeper)),
+                group.create_task(self._look_for_ever(sweeper, watches)),
                 group.create_task(self._watchdog()),
                 group.create_task(self._end_when_lost()),
             ]
@@ -313,12 +315,13 @@ class Operator:
                 self.measures.sweeps.labels("failed").inc()
                 log.warning("sweep_failed", error=str(error))
 
-    async def _look_for_ever(self, sweeper: Sweeper) -> None:
+    async def _look_for_ever(self, sweeper: Sweeper, watches: Watches) -> None:
         """Keep the watchdog from waiting for kinds that have gone; a standby has one too."""
         while True:
             await asyncio.sleep(self.settings.operator.discovery_interval_seconds)
             try:
                 self._take_standings(await sweeper.standings())
+                watches.follow(sweeper.served.values())
             except ClusterError as error:
                 log.warning("discovery_failed", error=str(error))
 

@@ -84,6 +84,8 @@ class Sweeper:
         self._clock = clock
         self._reported: set[KindKey] = set()
         self._unserved_since: dict[KindKey, datetime] = {}
+        self.served: dict[KindKey, ServedKind] = {}
+        """What discovery served when it was asked last."""
 
     async def list_all(self) -> Lists:
         """List the metadata of every kind.
@@ -111,6 +113,7 @@ class Sweeper:
         groups = frozenset(kind.key.group for kind in self._kinds)
         served = await served_kinds(self._session, self._server, groups)
         found = {kind.key: served.get(kind.key) for kind in self._kinds}
+        self.served = {key: kind for key, kind in found.items() if kind is not None}
         since, now = self._unserved_since, self._clock()
         self._unserved_since = {key: since.get(key, now) for key, served in found.items() if served is None}
         return found

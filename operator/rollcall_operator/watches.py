@@ -20,6 +20,7 @@ import structlog
 
 from rollcall.domain.facts import KindKey
 from rollcall_operator.cluster_state import EventType
+from rollcall_operator.discovery import ServedKind
 
 Door = Callable[[KindKey, EventType, Mapping[str, Any]], None]
 
@@ -106,13 +107,17 @@ def observer_settings(watch_seconds: int) -> kopf.OperatorSettings:
     return settings
 
 
-def build_registry(kinds: Iterable[WatchedKind], door: Door, login: Callable[..., Any]) -> kopf.OperatorRegistry:
+def build_registry(
+    kinds: Iterable[WatchedKind], door: Door, login: Callable[..., Any], *, versions: Mapping[KindKey, str]
+) -> kopf.OperatorRegistry:
     """A registry with one handler a kind, and our credentials as the only login."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry, id="rollcall", errors=kopf.ErrorsMode.TEMPORARY)(login)
     for kind in kinds:
-        # A group of "" is the core API; the version is whichever the cluster prefers.
-        kopf.on.event(kind.key.group, kind.plural, registry=registry, id="observe")(_handler(kind.key, door))
+        # A group of "" is the core API. Without a version it is the one that the group prefers, and no other.
+        version = versions.get(kind.key)
+        place = (kind.key.group, kind.plural) if version is None else (kind.key.group, version, kind.plural)
+        kopf.on.event(*place, registry=registry, id="observe")(_handler(kind.key, door))
     return registry
 
 
@@ -136,6 +141,23 @@ class Watches:
         self._watch_seconds = watch_seconds
         self._on_start = on_start
         """Called whenever kopf has started: it takes the process's signals for itself."""
+        self._versions: dict[KindKey, str] = {}
+        """Of kinds that are not served in the version their group prefers."""
+        self._moved = asyncio.Event()
+
+    def follow(self, served: Iterable[ServedKind]) -> None:
+        """Watch kinds where they are served; kopf by itself looks only into the version that a group prefers.
+
+        What is not served keeps its place: it may be an API server that is just starting.
+        """
+        for kind in served:
+            version = None if kind.is_preferred else kind.version
+            if version != self._versions.get(kind.key):
+                self._moved.set()
+                if version is None:
+                    del self._versions[kind.key]
+                else:
+                    self._versions[kind.key] = version
 
     async def run(self) -> NoReturn:
         """Watch until cancelled; whether a watch is alive is for the watchdog to say."""
@@ -143,7 +165,11 @@ class Watches:
         pause = FIRST_PAUSE_SECONDS
         while True:
             started = loop.time()
+            self._moved.clear()
             error = await self._watch()
+            if self._moved.is_set():
+                log.info("watches_moved", versions={key.kind: version for key, version in self._versions.items()})
+                continue
             if loop.time() - started > CALM_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             log.warning("watches_failed", error=_described(error), pause_seconds=pause)
@@ -155,15 +181,17 @@ class Watches:
         async with self._login() as login:
             # Its root tasks, not `kopf.operator`: that one ends by cancelling every task of the loop, ours too.
             tasks = await kopf.spawn_tasks(
-                registry=build_registry(self._kinds, self._door, login),
+                registry=build_registry(self._kinds, self._door, login, versions=self._versions),
                 settings=observer_settings(self._watch_seconds),
                 standalone=True,
                 clusterwide=True,
             )
             self._on_start()
+            moved = asyncio.create_task(self._moved.wait())
             try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([*tasks, moved], return_when=asyncio.FIRST_COMPLETED)
             finally:
+                moved.cancel()
                 await _end(tasks)
         errors = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
         return errors[0] if errors else None

@@ -219,7 +219,9 @@ def test_any_object_is_taken_in_and_holds_up_no_other(
 
 @pytest.mark.parametrize("name", ["../../../api/v1/secrets", "a/b", "a?b=c", "a#b", "ü"])
 def test_an_owner_s_name_stays_one_part_of_the_path(name: str) -> None:
-    served = ServedKind(key=JOB, plural="jobs", prefix="/apis/batch/v1", namespaced=True)
+    served = ServedKind(
+        key=JOB, plural="jobs", prefix="/apis/batch/v1", namespaced=True, version="v1", is_preferred=True
+    )
     path = served.object_path("lab", name)
     assert path.startswith("/apis/batch/v1/namespaces/lab/jobs/")
     assert path.count("/") == 7
