@@ -204,6 +204,9 @@ class DomainSettings:
         "kube-system",
     )
 
+    workload_kinds: tuple[str, ...] = ()
+    """Kinds outside of the catalogue that are workloads, each as ``Kind.group``, and so the top of what they own."""
+
     @property
     def gpu_rules(self) -> GpuRules:
         """Which names are GPUs."""
@@ -212,9 +215,6 @@ class DomainSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadView:
-    workload_kinds: tuple[str, ...] = ()
-    """Kinds outside of the catalogue that are workloads, each as ``Kind.group``, and so the top of what they own."""
-
     """All that one derivation looks at.
 
     Exactly one of ``top`` (an object that was read) and ``top_reference`` (an owner known by reference only:
@@ -235,9 +235,7 @@ class WorkloadView:
     """The ResourceClaims of its namespace, by name; without them claimed devices are not counted."""
     claim_templates: Mapping[str, ClaimFacts] = field(default_factory=dict)
     """The ResourceClaimTemplates of its namespace, by name."""
-    catalogue: "Catalogue | None" = None
-    """Which kinds there are; ``None``: those that are built in."""
     problems: tuple[str, ...] = ()
     """What was odd on the way to the top owner, as sentences."""
-    exposures: tuple[Exposure, ...] = ()
-    """What Services and Ingresses expose in its namespace."""
+    catalogue: "Catalogue | None" = None
+    """Which kinds there are; ``None``: those that are built in."""
