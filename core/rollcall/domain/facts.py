@@ -204,9 +204,6 @@ class DomainSettings:
         "kube-system",
     )
 
-    workload_kinds: tuple[str, ...] = ()
-    """Kinds outside of the catalogue that are workloads, each as ``Kind.group``, and so the top of what they own."""
-
     @property
     def gpu_rules(self) -> GpuRules:
         """Which names are GPUs."""

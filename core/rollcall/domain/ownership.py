@@ -24,10 +24,16 @@ class Ignored(StrEnum):
     RESERVATION = "reservation"
     STATIC = "static"
     DAEMON_SET = "daemon_set"
+    KIND = "kind"
     SCALE_ADJUST = "scale_adjust"
     REDIS_CLEANUP = "redis_cleanup"
     WORKFLOW_AGENT = "workflow_agent"
     AFFINITY_ASSISTANT = "affinity_assistant"
+
+    @classmethod
+    def of_kind(cls, key: KindKey) -> "Ignored":
+        """Why what a kind owns is ignored."""
+        return cls.DAEMON_SET if key == _DAEMON_SET else cls.KIND
 
     @property
     def sentence(self) -> str:
@@ -40,6 +46,7 @@ _WHY = {
     Ignored.RESERVATION: "it reserves a GPU for the pods that share it",
     Ignored.STATIC: "it is a static pod",
     Ignored.DAEMON_SET: "it belongs to a DaemonSet",
+    Ignored.KIND: "it belongs to a kind that is ignored",
     Ignored.SCALE_ADJUST: "it makes an autoscaler add nodes",
     Ignored.REDIS_CLEANUP: "it cleans up after a RayCluster",
     Ignored.WORKFLOW_AGENT: "it is the agent of a Workflow",
@@ -90,8 +97,14 @@ def controller_of(
     return min(known, key=lambda owner: (-length_of(owner), owner.kind, owner.name, owner.uid))
 
 
-def ignored_because(pod: PodFacts, settings: DomainSettings) -> Ignored | None:
-    """Why the pod is never a workload's, ``None`` where it may be."""
+def _is_daemon_set(key: KindKey) -> bool:
+    return key == _DAEMON_SET
+
+
+def ignored_because(
+    pod: PodFacts, settings: DomainSettings, is_ignored: Callable[[KindKey], bool] = _is_daemon_set
+) -> Ignored | None:
+    """Why the pod is never a workload's, ``None`` where it may be; ``is_ignored`` tells which kinds' pods are not."""
     meta = pod.meta
     if reserves_gpu(meta):
         return Ignored.RESERVATION
@@ -104,8 +117,8 @@ def ignored_because(pod: PodFacts, settings: DomainSettings) -> Ignored | None:
     for owner in meta.owners:
         if owner.controller and key_of(owner) == _NODE:
             return Ignored.STATIC
-        if owner.controller and key_of(owner) == _DAEMON_SET:
-            return Ignored.DAEMON_SET
+        if owner.controller and is_ignored(key_of(owner)):
+            return Ignored.of_kind(key_of(owner))
     return next((why for label, value, why in _EQUIPMENT if meta.labels.get(label) == value), None)
 
 
