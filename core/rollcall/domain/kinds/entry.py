@@ -73,6 +73,30 @@ class Role:
     """Where an element of a list has its role's name; in a mapping the key is it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What the page of kinds says of a kind (``docs/kinds.md``), each as half a sentence."""
+
+    runs: str
+    """When it is Running."""
+    fails: str
+    """When it is Failed; with a service also when it is Degraded instead."""
+    stops: str
+    """What stops it, or keeps it from starting."""
+    asks: str = ""
+    """How many pods it asks for, where the paths of its roles do not say it."""
+    notes: str = ""
+    """What a reader might not expect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intermediate:
+    """A kind without an entry that stands between pods and their workload. Only its metadata are read, one by one."""
+
+    key: KindKey
+    plural: str
+
+
 PodRoleHook = Callable[[PodFacts, tuple[FoundRole, ...]], str | None]
 """(pod, roles of its object) to the name of its role, in lower case."""
 
@@ -125,6 +149,10 @@ class KindEntry:
     """Whether it is no workload of its own where another catalogued kind owns it."""
     recovers: bool = False
     """A service, which takes back every failure; else a batch kind, whose end is latched."""
+    between: tuple[Intermediate, ...] = ()
+    """Kinds that may stand between it and its pods, besides those with entries of their own."""
+    words: Words | None = None
+    """For the page of kinds; every kind that can be a workload has them."""
     watched: bool = True
     """Whether the operator watches it."""
     ignored: bool = False
