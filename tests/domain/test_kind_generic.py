@@ -14,7 +14,12 @@ def thing(status=None, *, spec=None, **more):
 
 READY = {"conditions": [condition("Ready")]}
 QUEUED = {"kueue.x-k8s.io/queue-name": "team-a"}
+READIED = READY["conditions"]
+TURNING = [condition("Reconciling")]
+BEHIND = {"observedGeneration": 1, **READY}
+SUSPENDED = {"conditions": [condition("Suspended")]}
 UNREADY = {"conditions": [condition("Ready", "False", "Deploying", "two of three")]}
+UNREADIED = UNREADY["conditions"]
 
 CASES = [
     ("status empty", Phase.CREATING, thing(), (), False),
@@ -48,6 +53,75 @@ CASES = [
     ("ready by its word, pods decide", Phase.PENDING, thing(READY), ("unscheduled",), False),
     ("counts", Phase.INITIALIZING, thing({"readyReplicas": 1, **READY}, spec={"replicas": 2}), (), False),
     ("counts full", Phase.RUNNING, thing({"readyReplicas": 2}, spec={"replicas": 2}), (), False),
+    ("being deleted", Phase.DELETING, thing(READY, deleting=True), ("ready",), False),
+    (
+        "a generation behind, never seen to run",
+        Phase.CREATING,
+        thing({"observedGeneration": 1}, generation=2),
+        (),
+        False,
+    ),
+    ("a generation behind, running", Phase.UPDATING, thing(BEHIND, generation=2), ("ready",), True),
+    ("a generation ahead is no matter", Phase.RUNNING, thing({"observedGeneration": 7, **READY}), (), False),
+    ("ready unknown", Phase.INITIALIZING, thing({"conditions": [condition("Ready", "Unknown")]}), (), False),
+    ("not stalled", Phase.RUNNING, thing({"conditions": [condition("Stalled", "False"), *READIED]}), (), False),
+    ("stalled and ready", Phase.FAILED, thing({"conditions": [condition("Stalled"), *READIED]}), ("ready",), False),
+    ("reconciling and unready", Phase.INITIALIZING, thing({"conditions": [*TURNING, *UNREADIED]}), (), False),
+    (
+        "reconciling no more",
+        Phase.RUNNING,
+        thing({"conditions": [condition("Reconciling", "False"), *READIED]}),
+        (),
+        False,
+    ),
+    ("available stands for ready", Phase.RUNNING, thing({"conditions": [condition("Available")]}), (), False),
+    ("conditions before the word", Phase.INITIALIZING, thing({"phase": "Running", **UNREADY}), (), False),
+    ("phase before state", Phase.RUNNING, thing({"phase": "Running", "state": "Failed"}), (), False),
+    ("the word in any spelling", Phase.INITIALIZING, thing({"phase": "Not Ready"}), (), False),
+    ("in progress", Phase.INITIALIZING, thing({"phase": "IN_PROGRESS"}), (), False),
+    ("degraded by its word", Phase.DEGRADED, thing({"phase": "Degraded"}), (), False),
+    (
+        "degraded, pods decide whether something serves",
+        Phase.INITIALIZING,
+        thing({"phase": "Degraded"}),
+        ("creating",),
+        False,
+    ),
+    ("degraded, something serves", Phase.DEGRADED, thing({"phase": "Degraded"}), ("ready",), False),
+    ("updating by its word", Phase.UPDATING, thing({"phase": "Upgrading"}), (), False),
+    ("updating, nothing serves", Phase.INITIALIZING, thing({"phase": "Upgrading"}), ("creating",), False),
+    ("stopped by its word, pods live", Phase.STOPPING, thing({"phase": "Stopped"}), ("ready",), False),
+    ("aborted", Phase.STOPPED, thing({"phase": "Aborted"}), (), False),
+    ("cancelled", Phase.STOPPED, thing({"phase": "Cancelled"}), ("ready",), False),
+    ("resuming by its word", Phase.RESUMING, thing({"phase": "Resuming"}), (), False),
+    ("resumed, not followed yet", Phase.RESUMING, thing(SUSPENDED, spec={"suspend": False}), (), False),
+    ("suspended by a condition", Phase.STOPPED, thing(SUSPENDED), (), False),
+    ("suspended by its word, held by Kueue", Phase.PENDING, thing({"phase": "Suspended"}, labels=QUEUED), (), False),
+    (
+        "failed beats completed",
+        Phase.FAILED,
+        thing({"conditions": [condition("Failed"), condition("Complete")]}),
+        (),
+        False,
+    ),
+    (
+        "a condition that is False is none",
+        Phase.RUNNING,
+        thing({"conditions": [condition("Failed", "False"), *READIED]}),
+        (),
+        False,
+    ),
+    ("over, its pods gone", Phase.COMPLETED, thing({"phase": "Succeeded"}), (), True),
+    ("pods cannot start", Phase.FAILED, thing({"phase": "Running"}), ("crash",), False),
+    (
+        "fewer ready than wanted, pods decide",
+        Phase.DEGRADED,
+        thing({"readyReplicas": 2}, spec={"replicas": 2}),
+        ("ready",),
+        True,
+    ),
+    ("a nonsense count", Phase.UNKNOWN, thing({"phase": "Running"}, spec={"replicas": "many"}), (), False),
+    ("the word is no word", Phase.UNKNOWN, thing({"phase": {"a": 1}, "state": ["x"]}), (), False),
     ("volcano's conditions without type", Phase.UNKNOWN, thing({"conditions": [{"status": "Running"}]}), (), False),
 ]
 

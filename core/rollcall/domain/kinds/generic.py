@@ -1,9 +1,25 @@
-"""Kinds without an entry: read by the conventions most controllers keep, pods deciding where they are known."""
+"""Kinds without an entry: read by the conventions most controllers keep, pods deciding where they are known.
+
+In this order, as the library kstatus reads them: a deletion timestamp, a generation not observed yet, the conditions
+Stalled, Reconciling and Ready (or Available); then the word in ``status.phase`` or ``status.state``. Beyond it, and
+because so many job kinds have them: the conditions Failed, Complete(d), Succeeded and Suspended, ``spec.suspend``, and
+the two counts of kinds that scale. Words are compared by their letters and digits alone. What no convention covers is
+Unknown without pods, and left to the pods otherwise.
+"""
 
 from rollcall.domain.facts import KindKey, ObjectFacts
-from rollcall.domain.fields import condition_of, instant_at, is_absurd, sentence_of, text_at, true_condition, whole_at
+from rollcall.domain.fields import (
+    at,
+    condition_of,
+    instant_at,
+    is_absurd,
+    sentence_of,
+    text_at,
+    true_condition,
+    whole_at,
+)
 from rollcall.domain.kinds.entry import KindEntry, Role
-from rollcall.domain.kinds.lifecycle import NO_STOP, Stop, suspension
+from rollcall.domain.kinds.lifecycle import NO_STOP, Stop, held_by_queue, suspension
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, PhaseSource
 from rollcall.domain.signals import Signals, Verdict
@@ -14,10 +30,30 @@ _FAILED = frozenset({"failed", "failure"})
 _ERROR = frozenset({"error", "errored"})
 _WAITING = frozenset({"pending", "queued", "waiting", "unschedulable"})
 _STARTING = frozenset(
-    {"creating", "created", "initializing", "initialising", "starting", "provisioning", "progressing", "reconciling"}
+    {
+        "creating",
+        "created",
+        "initializing",
+        "initialising",
+        "starting",
+        "provisioning",
+        "progressing",
+        "inprogress",
+        "reconciling",
+        "restarting",
+        "notready",
+        "unhealthy",
+    }
 )
-_STOPPED = frozenset({"suspended", "stopped", "paused"})
+_DEGRADED = frozenset({"degraded", "partiallyready", "partiallyavailable"})
+_UPDATING = frozenset({"updating", "upgrading", "scaling", "rollingupdate"})
+_SUSPENDED = frozenset({"suspended", "suspending"})
+_STOPPED = frozenset({"suspended", "stopped", "paused", "hibernated", "aborted"})
 _STOPPING = frozenset({"suspending", "stopping"})
+_RESUMING = frozenset({"resuming"})
+_CANCELLED = frozenset({"cancelled", "canceled"})
+_SERVING = _DEGRADED | _UPDATING
+"""Words by which something serves, though not all."""
 
 
 def entry_of(key: KindKey, version: str) -> KindEntry:
@@ -38,7 +74,7 @@ def entry_of(key: KindKey, version: str) -> KindEntry:
 def _signals(obj: ObjectFacts, _children: tuple[ObjectFacts, ...], _pods: tuple[JudgedPod, ...]) -> Signals:
     status = obj.status
     word = text_at(status, "phase") or text_at(status, "state")
-    says = word.lower() if word else ""
+    says = plain_word(word)
     failed, completed = _ends(obj, says)
     stalled = true_condition(status, "Stalled")
     if failed is None and (stalled is not None or says in _ERROR):
@@ -52,18 +88,27 @@ def _signals(obj: ObjectFacts, _children: tuple[ObjectFacts, ...], _pods: tuple[
         source=PhaseSource.GENERIC,
         failed=failed,
         completed=completed,
+        stopped=Verdict(message=text_at(status, "message")) if says in _CANCELLED else None,
         stop=stop.sentence,
         queued=stop.queued,
-        unobserved=_unobserved(obj),
+        resuming=_resuming(obj, says, stop),
+        unobserved=unobserved_by_convention(obj),
         required=None if counted is None else counted[0],
         success_satisfies=True,
         existing=1 if says in _STOPPING else None if counted is None else counted[1],
-        ready=None if counted is None else counted[1],
+        ready=_ready(says, counted),
         says_ready=says_ready,
         not_ready=not_ready,
+        degraded="degraded by its own word" if says in _DEGRADED else None,
+        surplus=f"the object says {word}" if says in _UPDATING else None,
         waiting=f"the object says {word}" if says in _WAITING else None,
         unreadable=_unreadable(obj, says, says_ready=says_ready, counted=counted),
     )
+
+
+def plain_word(word: str | None) -> str:
+    """A word of a status as it is compared: ``Not Ready``, ``NOT_READY`` and ``NotReady`` are one."""
+    return "".join(letter for letter in word.lower() if letter.isalnum()) if word else ""
 
 
 def _ends(obj: ObjectFacts, says: str) -> tuple[Verdict | None, Verdict | None]:
@@ -97,16 +142,32 @@ def _readiness(obj: ObjectFacts, says: str) -> tuple[str | None, bool | None]:
         return None, True
     if says in _STARTING:
         return f"the object says {says}", False
+    if says in _SERVING:
+        return None, False
     return None, None
+
+
+def _says_suspended(obj: ObjectFacts, says: str) -> bool:
+    return says in _SUSPENDED or true_condition(obj.status, "Suspended") is not None
 
 
 def _stop(obj: ObjectFacts, says: str) -> Stop:
     asked = suspension(obj, "suspend")
     if asked.sentence is not None:
         return asked
-    if says in _STOPPED or says in _STOPPING or true_condition(obj.status, "Suspended") is not None:
-        return Stop("suspended by its own word")
-    return NO_STOP
+    if _says_suspended(obj, says):
+        # A spec that says no longer suspended is ahead of its status.
+        resumed = at(obj.spec, "suspend") is False
+        return NO_STOP if resumed else held_by_queue(obj) or Stop("suspended by its own word")
+    return Stop("stopped by its own word") if says in _STOPPED or says in _STOPPING else NO_STOP
+
+
+def _resuming(obj: ObjectFacts, says: str, stop: Stop) -> str | None:
+    if says in _RESUMING:
+        return "resuming by its own word"
+    if stop.sentence is None and _says_suspended(obj, says):
+        return "resumed, its controller has yet to follow"
+    return None
 
 
 def _counted(obj: ObjectFacts) -> tuple[int, int] | None:
@@ -118,7 +179,15 @@ def _counted(obj: ObjectFacts) -> tuple[int, int] | None:
     return wanted, ready
 
 
-def _unobserved(obj: ObjectFacts) -> str | None:
+def _ready(says: str, counted: tuple[int, int] | None) -> int | None:
+    """Counted, else at least one where its word says that something serves."""
+    if counted is not None:
+        return counted[1]
+    return 1 if says in _SERVING else None
+
+
+def unobserved_by_convention(obj: ObjectFacts) -> str | None:
+    """Why the status says nothing of this version of the object; told only where it writes the generation."""
     if not obj.status:
         return "its status is empty"
     observed, generation = whole_at(obj.status, "observedGeneration"), obj.meta.generation
