@@ -56,6 +56,7 @@ ENTRIES = (
             Role(name="worker", template="spec.worker.spec", is_pod_spec=True, replicas="spec.worker.replicas"),
         ),
         role_labels=ROLE_LABELS,
+        name_label="dask.org/cluster-name",
         priority_paths=("spec.scheduler.spec.priorityClassName", "spec.worker.spec.priorityClassName"),
         recovers=True,
     ),

@@ -131,6 +131,7 @@ ENTRIES = (
         roles=(Role(template="spec.components"),),
         find_roles=_find_roles,
         role_labels=("nvidia.com/dynamo-component",),
+        name_label="nvidia.com/dynamo-graph-deployment-name",
         requested_pods=number_only,
         priority_paths=("spec.priorityClassName",),
         default_priority_class="inference",

@@ -93,6 +93,8 @@ ENTRIES = (
         category=Category.DEPLOY,
         signals=_signals,
         roles=(Role(template="spec.template", count=_replicas),),
+        name_label="serving.knative.dev/service",
+        uid_label="serving.knative.dev/serviceUID",
         requested_pods=_requested_pods,
         priority_paths=("spec.template.spec.priorityClassName",),
         default_priority_class="inference",

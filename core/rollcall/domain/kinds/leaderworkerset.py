@@ -92,6 +92,7 @@ ENTRIES = (
         ),
         find_roles=_roles,
         role_of=_role_of,
+        name_label="leaderworkerset.sigs.k8s.io/name",
         priority_paths=(
             f"{_GROUP}.leaderTemplate.spec.priorityClassName",
             f"{_GROUP}.workerTemplate.spec.priorityClassName",

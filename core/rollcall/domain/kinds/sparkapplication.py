@@ -147,6 +147,7 @@ ENTRIES = (
         roles=spark.roles("spec"),
         find_roles=_roles,
         role_labels=spark.ROLE_LABELS,
+        name_label="sparkoperator.k8s.io/app-name",
         requested_pods=_requested_pods,
         completed_at="status.terminationTime",
         priority_paths=("spec.driver.priorityClassName", "spec.batchSchedulerOptions.priorityClassName"),
