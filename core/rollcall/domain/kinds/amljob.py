@@ -5,7 +5,7 @@ from dataclasses import replace
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import MOST_PODS, at, whole_at
 from rollcall.domain.kinds import generic
-from rollcall.domain.kinds.entry import KindEntry
+from rollcall.domain.kinds.entry import KindEntry, Words
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import RequestedPods
 from rollcall.domain.signals import Signals
@@ -40,6 +40,13 @@ ENTRIES: tuple[KindEntry, ...] = (
     replace(
         _BY_CONVENTION,
         plural="amljobs",
+        words=Words(
+            runs="its conditions or its word say so by convention, pods deciding",
+            fails="its conditions or its word say so by convention",
+            stops="`spec.suspend`",
+            asks="`spec.job.options.envs.AZUREML_NODE_COUNT`",
+            notes="nothing is published of its status",
+        ),
         signals=_signals,
         roles=(),
         requested_pods=_requested_pods,

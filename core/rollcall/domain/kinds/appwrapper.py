@@ -22,7 +22,7 @@ from rollcall.domain.fields import (
     whole_at,
 )
 from rollcall.domain.kinds import wrapped
-from rollcall.domain.kinds.entry import FoundRole, KindEntry
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Words
 from rollcall.domain.kinds.lifecycle import Stop, suspension, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category
@@ -183,6 +183,13 @@ ENTRIES = (
         key=KEY,
         versions=("v1beta2",),
         plural="appwrappers",
+        words=Words(
+            runs="phase Running and the pods of what it wraps are ready",
+            fails="phase Failed, once its pods or objects are gone",
+            stops="`spec.suspend`; a wait where a queue holds it",
+            asks="`podSets` of its components, else as the wrapped objects ask",
+            notes="what it wraps is hidden and tells category and framework; a reset is a new start",
+        ),
         category=Category.TRAIN,
         categorise=_category,
         signals=_signals,

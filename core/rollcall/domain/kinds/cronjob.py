@@ -4,7 +4,7 @@ from datetime import datetime
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import elements_at, instant_at, mapping_at, text_at
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import KindEntry, Role, Words
 from rollcall.domain.kinds.job import finished, job_requested_pods, parallel_pods
 from rollcall.domain.kinds.lifecycle import suspension
 from rollcall.domain.pods import JudgedPod
@@ -81,6 +81,13 @@ ENTRIES = (
         key=KindKey(group="batch", kind="CronJob"),
         versions=("v1",),
         plural="cronjobs",
+        words=Words(
+            runs='its newest living Job is; and between two runs, "idle"',
+            fails="its newest living Job is",
+            stops="`spec.suspend`, once no run goes on",
+            asks="as the Job of `spec.jobTemplate`",
+            notes="Pending before the first run",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         roles=(Role(template="spec.jobTemplate.spec.template", count=_replicas),),

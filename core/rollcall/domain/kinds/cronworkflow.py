@@ -3,7 +3,7 @@
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import at, elements_at, instant_at, sentence_of, text_at, true_condition
 from rollcall.domain.kinds import workflow
-from rollcall.domain.kinds.entry import KindEntry
+from rollcall.domain.kinds.entry import KindEntry, Words
 from rollcall.domain.kinds.lifecycle import Stop, suspension
 from rollcall.domain.kinds.schedules import Schedule, signals_of_schedule
 from rollcall.domain.pods import JudgedPod
@@ -47,6 +47,12 @@ ENTRIES = (
         key=KindKey(group="argoproj.io", kind="CronWorkflow"),
         versions=("v1alpha1",),
         plural="cronworkflows",
+        words=Words(
+            runs='its newest living Workflow is; and between two runs, "idle"',
+            fails="condition SpecError or SubmissionError, until it is gone",
+            stops="`spec.suspend`; its own stop strategy",
+            asks="what its pods are",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         priority_paths=("spec.workflowSpec.podPriorityClassName",),

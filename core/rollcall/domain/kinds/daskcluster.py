@@ -5,7 +5,7 @@ It is a cluster, like a RayCluster: it never ends by itself, and takes back a fa
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import is_absurd, mapping_at, text_at, whole_at
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import Intermediate, KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import NOT_OBSERVED, replicas_wanted
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category
@@ -48,6 +48,15 @@ ENTRIES = (
         key=KindKey(group="kubernetes.dask.org", kind="DaskCluster"),
         versions=("v1",),
         plural="daskclusters",
+        words=Words(
+            runs="scheduler and workers are ready",
+            fails="phase Error",
+            stops="nothing but its deletion",
+            notes="its phase is set once and not believed; its Deployments say how many workers are wanted",
+        ),
+        between=(
+            Intermediate(key=KindKey(group="kubernetes.dask.org", kind="DaskWorkerGroup"), plural="daskworkergroups"),
+        ),
         category=Category.BUILD,
         signals=_signals,
         additional_fields=(("framework", "Dask"),),

@@ -3,7 +3,7 @@
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import instant_at, is_absurd, mapping_at, text_at, whole_at
 from rollcall.domain.kinds.daskcluster import ROLE_LABELS
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import NOT_OBSERVED
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category
@@ -46,6 +46,12 @@ ENTRIES = (
         key=KindKey(group="kubernetes.dask.org", kind="DaskJob"),
         versions=("v1",),
         plural="daskjobs",
+        words=Words(
+            runs="its `jobStatus` is Running and its pods are ready",
+            fails="`jobStatus` is Failed",
+            stops="nothing but its deletion",
+            notes="its cluster goes at the end",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         additional_fields=(("framework", "Dask"),),

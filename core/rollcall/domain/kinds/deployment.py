@@ -2,7 +2,7 @@
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import at, condition_of, sentence_of, true_condition, whole_at
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import replicas_wanted, scaled_to_nothing, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category
@@ -81,6 +81,15 @@ ENTRIES = (
         key=KindKey(group="apps", kind="Deployment"),
         versions=("v1",),
         plural="deployments",
+        words=Words(
+            runs="`availableReplicas` and `updatedReplicas` reach `spec.replicas`, pods deciding",
+            fails=(
+                "with nothing ready: condition ReplicaFailure, or past its progress deadline unless all its pods wait "
+                "for the scheduler; with something ready that is Degraded"
+            ),
+            stops="`spec.replicas: 0`",
+            notes="a rollout held by `spec.paused` is not Updating",
+        ),
         category=Category.DEPLOY,
         signals=_signals,
         roles=(Role(template="spec.template", replicas="spec.replicas"),),

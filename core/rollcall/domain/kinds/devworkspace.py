@@ -9,7 +9,7 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import at, condition_of, elements_at, mapping_at, sentence_of, text_at
-from rollcall.domain.kinds.entry import FoundRole, KindEntry
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Words
 from rollcall.domain.kinds.lifecycle import NOT_OBSERVED
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
@@ -78,6 +78,13 @@ ENTRIES = (
         key=KindKey(group="workspace.devfile.io", kind="DevWorkspace"),
         versions=("v1alpha2",),
         plural="devworkspaces",
+        words=Words(
+            runs="phase Running and its pod is ready",
+            fails="phase Failed, Failing or Error",
+            stops="`spec.started: false`",
+            asks="one pod of all container components",
+            notes="Failed is told before `spec.started`, which its operator takes back on a failure",
+        ),
         category=Category.BUILD,
         signals=_signals,
         find_roles=_roles,

@@ -9,7 +9,7 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import condition_of, elements_at, mapping_at, text_at, whole_at
-from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
+from rollcall.domain.kinds.entry import FoundRole, Intermediate, KindEntry, Role, Words
 from rollcall.domain.kinds.serving import (
     count_at,
     is_false,
@@ -126,6 +126,17 @@ ENTRIES = (
         key=KindKey(group="nvidia.com", kind="DynamoGraphDeployment"),
         versions=("v1beta1", "v1alpha1"),
         plural="dynamographdeployments",
+        words=Words(
+            runs="state successful and its components are ready; no end",
+            fails="state failed",
+            stops="all replicas are 0",
+            asks='`replicas` times `multinode.nodeCount` of each component, in both versions; `gpu: "1"` is a GPU',
+        ),
+        between=(
+            Intermediate(
+                key=KindKey(group="nvidia.com", kind="DynamoComponentDeployment"), plural="dynamocomponentdeployments"
+            ),
+        ),
         category=Category.DEPLOY,
         signals=_signals,
         roles=(Role(template="spec.components"),),

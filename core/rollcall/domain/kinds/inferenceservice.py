@@ -9,7 +9,7 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import MOST_PODS, condition_of, elements_at, mapping_at, text_at, true_condition, whole_at
-from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import unobserved
 from rollcall.domain.kinds.serving import (
     all_wait,
@@ -213,6 +213,15 @@ ENTRIES = (
         key=KindKey(group="serving.kserve.io", kind="InferenceService"),
         versions=("v1beta1",),
         plural="inferenceservices",
+        words=Words(
+            runs='condition Ready is True and its pods are ready ("scaled to zero" too)',
+            fails=(
+                "its model cannot be loaded, or Ready is False with a reason that no start has; Degraded where the "
+                "one before serves"
+            ),
+            stops="the annotation `serving.kserve.io/stop`",
+            asks="`minReplicas` (1) of predictor, transformer and explainer; of several nodes also the workers",
+        ),
         category=Category.DEPLOY,
         signals=_signals,
         roles=tuple(

@@ -13,7 +13,7 @@ from rollcall.domain.fields import (
     true_condition,
     whole_at,
 )
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import Stop, suspension, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, PodState, RequestedPods
@@ -127,6 +127,13 @@ ENTRIES = (
         key=KindKey(group="batch", kind="Job"),
         versions=("v1",),
         plural="jobs",
+        words=Words(
+            runs="as many pods are ready as it still needs: min(parallelism, completions - succeeded)",
+            fails="condition Failed or FailureTarget",
+            stops="`spec.suspend`; `spec.parallelism: 0`",
+            asks="min(`spec.parallelism`, `spec.completions`)",
+            notes="failed pods within `backoffLimit` are no failure",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         roles=(Role(template="spec.template", count=_replicas),),

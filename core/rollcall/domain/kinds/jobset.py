@@ -22,7 +22,7 @@ from rollcall.domain.fields import (
     true_condition,
     whole_at,
 )
-from rollcall.domain.kinds.entry import FoundRole, KindEntry
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Words
 from rollcall.domain.kinds.job import parallel_pods
 from rollcall.domain.kinds.lifecycle import suspension, unobserved
 from rollcall.domain.pods import JudgedPod
@@ -252,6 +252,16 @@ ENTRIES = (
         key=KEY,
         versions=("v1alpha2",),
         plural="jobsets",
+        words=Words(
+            runs="its pods are ready or have succeeded",
+            fails="condition Failed, or `status.terminalState`",
+            stops="`spec.suspend`",
+            asks="per replicated Job: `replicas` times min(parallelism, completions)",
+            notes=(
+                "its counts of Jobs are taken as pods; roles held by `startupPolicy` or `dependsOn` are not due; a "
+                "restart is a new start"
+            ),
+        ),
         category=Category.TRAIN,
         signals=signals_of,
         find_roles=_find_roles,

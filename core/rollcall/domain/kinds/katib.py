@@ -18,7 +18,7 @@ from rollcall.domain.fields import (
     whole_at,
 )
 from rollcall.domain.kinds import wrapped
-from rollcall.domain.kinds.entry import FoundRole, KindEntry
+from rollcall.domain.kinds.entry import FoundRole, Intermediate, KindEntry, Words
 from rollcall.domain.kinds.lifecycle import unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
@@ -155,6 +155,14 @@ ENTRIES = (
         key=KindKey(group="kubeflow.org", kind="Experiment"),
         versions=("v1beta1",),
         plural="experiments",
+        words=Words(
+            runs='a pod of its trials runs; and "between two trials"',
+            fails="condition Failed",
+            stops="nothing but its deletion",
+            asks="`spec.parallelTrialCount` (3) times the pods of one trial",
+            notes="Restarting takes its end back",
+        ),
+        between=(Intermediate(key=KindKey(group="kubeflow.org", kind="Suggestion"), plural="suggestions"),),
         category=Category.TRAIN,
         signals=_experiment_signals,
         framework=_experiment_framework,
@@ -168,6 +176,13 @@ ENTRIES = (
         key=KindKey(group="kubeflow.org", kind="Trial"),
         versions=("v1beta1",),
         plural="trials",
+        words=Words(
+            runs="its pods run",
+            fails="condition Failed",
+            stops="Killed is Stopped for good",
+            asks="as `spec.runSpec`",
+            notes="hidden under its Experiment",
+        ),
         category=Category.TRAIN,
         signals=_trial_signals,
         framework=_trial_framework,

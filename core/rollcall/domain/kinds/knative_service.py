@@ -5,7 +5,7 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import condition_of, mapping_at, text_at
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import Intermediate, KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import unobserved
 from rollcall.domain.kinds.serving import all_wait, any_lives, is_false, said_by, says_ready
 from rollcall.domain.pods import JudgedPod
@@ -90,6 +90,18 @@ ENTRIES = (
         key=KindKey(group="serving.knative.dev", kind="Service"),
         versions=("v1",),
         plural="services",
+        words=Words(
+            runs='condition Ready is True, with any number of pods ("scaled to zero")',
+            fails=(
+                "Ready is False, unless all its pods wait for the scheduler; Degraded where the revision before serves"
+            ),
+            stops="nothing but its deletion; scaled to zero is no stop",
+            asks="the least scale of the template's annotations, and one pod where that is 0",
+        ),
+        between=(
+            Intermediate(key=KindKey(group="serving.knative.dev", kind="Revision"), plural="revisions"),
+            Intermediate(key=KindKey(group="serving.knative.dev", kind="Configuration"), plural="configurations"),
+        ),
         category=Category.DEPLOY,
         signals=_signals,
         roles=(Role(template="spec.template", count=_replicas),),

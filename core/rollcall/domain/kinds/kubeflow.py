@@ -10,7 +10,7 @@ from rollcall.domain.fields import (
     true_condition,
     whole_at,
 )
-from rollcall.domain.kinds.entry import KindEntry, Role, SignalsHook
+from rollcall.domain.kinds.entry import KindEntry, Role, SignalsHook, Words
 from rollcall.domain.kinds.lifecycle import suspension, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
@@ -29,6 +29,12 @@ def training_job(
         key=KindKey(group="kubeflow.org", kind=kind),
         versions=("v1",),
         plural=plural,
+        words=Words(
+            runs="its pods are ready or have succeeded, or its counts are complete",
+            fails="condition Failed",
+            stops="`spec.runPolicy.suspend`",
+            notes="its condition Running, set as soon as one pod is active, is not believed",
+        ),
         category=Category.TRAIN,
         signals=_signals_of(replica_specs, roles),
         distributed_framework=framework,

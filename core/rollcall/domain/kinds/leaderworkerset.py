@@ -2,7 +2,7 @@
 
 from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts
 from rollcall.domain.fields import MOST_PODS, elements_at, is_absurd, mapping_at, text_at, true_condition, whole_at
-from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import replicas_wanted, scaled_to_nothing, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category
@@ -84,6 +84,13 @@ ENTRIES = (
         key=KindKey(group="leaderworkerset.x-k8s.io", kind="LeaderWorkerSet"),
         versions=("v1",),
         plural="leaderworkersets",
+        words=Words(
+            runs="all pods of all groups are ready",
+            fails="a pod cannot start for longer than its grace and none is ready; it says no failure itself",
+            stops="`spec.replicas: 0`",
+            asks="`spec.replicas` groups of `spec.leaderWorkerTemplate.size`",
+            notes="workers are due once their leader is ready where the startup policy says so",
+        ),
         category=Category.DEPLOY,
         signals=_signals,
         roles=(

@@ -5,7 +5,7 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import condition_of, conditions_of, elements_at, mapping_at, text_at, whole_at
-from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role, Words
 from rollcall.domain.kinds.inferenceservice import STOP_ANNOTATION, stop_asked
 from rollcall.domain.kinds.lifecycle import unobserved
 from rollcall.domain.kinds.serving import count_at, is_false, pod_template, product, said_by, says_ready
@@ -116,6 +116,12 @@ ENTRIES = (
         key=KindKey(group="serving.kserve.io", kind="LLMInferenceService"),
         versions=("v1alpha2", "v1alpha1"),
         plural="llminferenceservices",
+        words=Words(
+            runs="condition Ready is True and its pods are ready",
+            fails="without pods: its presets do not combine, or it cannot be reconciled",
+            stops="the annotation `serving.kserve.io/stop`",
+            asks="`spec.replicas` (and those of prefill) times nodes; what presets add is known from pods alone",
+        ),
         category=Category.DEPLOY,
         signals=_signals,
         roles=(Role(name=_WORKLOAD, template="spec.template", is_pod_spec=True),),

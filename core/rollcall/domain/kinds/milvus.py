@@ -5,7 +5,7 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import condition_of, mapping_at, text_at
-from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role, Words
 from rollcall.domain.kinds.serving import count_at, is_false, number_only, pod_template, said_by, unobserved_if_written
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category
@@ -74,6 +74,13 @@ ENTRIES = (
         key=KindKey(group="milvus.io", kind="Milvus"),
         versions=("v1beta1",),
         plural="milvuses",
+        words=Words(
+            runs="status Healthy and its pods are ready",
+            fails="pods cannot start for longer than their grace and none is ready",
+            stops="all components at 0 replicas; status Stopped",
+            asks="`replicas` (1) of each component that the spec names",
+            notes="Unhealthy holds Running back",
+        ),
         category=Category.DEPLOY,
         signals=_signals,
         roles=tuple(

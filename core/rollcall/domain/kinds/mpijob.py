@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from rollcall.domain.facts import ObjectFacts
 from rollcall.domain.fields import at, true_condition, whole_at
+from rollcall.domain.kinds.entry import Words
 from rollcall.domain.kinds.kubeflow import training_job
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.signals import Signals
@@ -48,6 +49,14 @@ ENTRIES = (
     replace(
         _BASE,
         versions=("v2beta1", "v1"),
+        words=Words(
+            runs="its pods are ready, or its counts are complete",
+            fails=(
+                "condition Failed; an eviction ends it, except in the training operator (v1), which starts it again"
+            ),
+            stops="`spec.runPolicy.suspend`",
+            notes="the launcher's Job is hidden; a launcher made only once the workers are ready is not due before",
+        ),
         signals=_signals,
         # The MPI operator names the role in its own label; the training operator says "master" there.
         role_labels=("training.kubeflow.org/replica-type", "training.kubeflow.org/job-role"),

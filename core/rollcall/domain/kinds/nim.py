@@ -8,7 +8,7 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import at, condition_of, elements_at, instant_at, mapping_at, text_at, true_condition
-from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import unobserved
 from rollcall.domain.kinds.serving import any_serves, count_at, pod_template, pods_of, product, said_by
 from rollcall.domain.pods import JudgedPod
@@ -31,6 +31,16 @@ def service(kind: str, *, hidden_when_owned: bool = True) -> KindEntry:
         key=KindKey(group=GROUP, kind=kind),
         versions=("v1alpha1",),
         plural=f"{kind.lower()}s",
+        words=Words(
+            runs="state Ready and its pods are ready",
+            fails="state Failed, until it is taken back",
+            stops="`spec.replicas: 0`, unless it scales by itself",
+            asks=(
+                "`spec.replicas`, else the least of its autoscaler, times the nodes of `spec.multiNode`; `spec.resources` "
+                "each"
+            ),
+            notes="NotReady holds Running back, whatever the pods say",
+        ),
         category=Category.DEPLOY,
         signals=_service_signals,
         roles=(Role(template="spec"),),
@@ -48,6 +58,12 @@ def pipeline(kind: str) -> KindEntry:
         key=KindKey(group=GROUP, kind=kind),
         versions=("v1alpha1",),
         plural=f"{kind.lower()}s",
+        words=Words(
+            runs="state Ready and the pods of its services are ready",
+            fails="state Failed; Degraded where another of its services serves",
+            stops="no service of it is enabled, or all have 0 replicas",
+            asks="as its services in `spec.services` ask",
+        ),
         category=Category.DEPLOY,
         signals=_pipeline_signals,
         roles=(Role(template="spec.services"),),
@@ -64,6 +80,13 @@ def task(kind: str) -> KindEntry:
         key=KindKey(group=GROUP, kind=kind),
         versions=("v1alpha1",),
         plural=f"{kind.lower()}s",
+        words=Words(
+            runs="its pod is at work",
+            fails="state Failed",
+            stops="nothing but its deletion",
+            asks="one; what its pod asks for",
+            notes="Ready is Completed",
+        ),
         category=Category.TRAIN,
         signals=_task_signals,
     )

@@ -2,7 +2,7 @@
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import condition_of, mapping_at, text_at, whole_at
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import unobserved
 from rollcall.domain.kinds.serving import is_false, said_by
 from rollcall.domain.pod_table import CONFIG_REASONS, IMAGE_REASONS
@@ -51,6 +51,13 @@ ENTRIES = (
         key=KindKey(group="kubeflow.org", kind="Notebook"),
         versions=("v1", "v1beta1", "v1alpha1"),
         plural="notebooks",
+        words=Words(
+            runs="its pod is ready (`readyReplicas`)",
+            fails="its container waits with an error for longer than its grace",
+            stops="the annotation `kubeflow-resource-stopped`, whoever wrote it",
+            asks="one",
+            notes="an end of its container is a restart",
+        ),
         category=Category.BUILD,
         signals=_signals,
         roles=(Role(template="spec.template"),),

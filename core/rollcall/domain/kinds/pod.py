@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts
-from rollcall.domain.kinds.entry import KindEntry
+from rollcall.domain.kinds.entry import KindEntry, Words
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, PodState, RequestedPods
 from rollcall.domain.signals import Signals, Verdict
@@ -55,6 +55,13 @@ ENTRIES = (
         key=KindKey(group="", kind="Pod"),
         versions=("v1",),
         plural="pods",
+        words=Words(
+            runs="it is ready",
+            fails="its phase is Failed, whatever failed it; a container cannot start for longer than its grace",
+            stops="nothing but its deletion; scheduling gates hold it",
+            asks="one",
+            notes="a workload only where nothing owns it",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         requested_pods=_requested_pods,

@@ -8,7 +8,7 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts
 from rollcall.domain.fields import MOST_PODS, at, elements_at, is_absurd, mapping_at, text_at, true_condition, whole_at
-from rollcall.domain.kinds.entry import FoundRole, KindEntry
+from rollcall.domain.kinds.entry import FoundRole, Intermediate, KindEntry, Words
 from rollcall.domain.kinds.lifecycle import replicas_wanted, scaled_to_nothing, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
@@ -130,6 +130,17 @@ def _entry(kind: str, plural: str) -> KindEntry:
         key=KindKey(group="grove.io", kind=kind),
         versions=("v1alpha1",),
         plural=plural,
+        words=Words(
+            runs="the pods of all cliques, or the least that scaling allows, are ready",
+            fails="a gang failed and nothing serves; while something serves that is Degraded",
+            stops="`spec.replicas: 0`",
+            asks="`spec.replicas` times the pods of each clique times `replicas` of its scaling group",
+            notes="`lastErrors` shows passing errors of a start and is not looked at",
+        ),
+        between=(
+            Intermediate(key=KindKey(group="grove.io", kind="PodClique"), plural="podcliques"),
+            Intermediate(key=KindKey(group="grove.io", kind="PodCliqueScalingGroup"), plural="podcliquescalinggroups"),
+        ),
         category=Category.DEPLOY,
         signals=_signals,
         find_roles=_roles,

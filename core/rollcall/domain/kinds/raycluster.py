@@ -3,7 +3,7 @@
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import condition_of, sentence_of, text_at, true_condition, whole_at
 from rollcall.domain.kinds import ray
-from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import suspension, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
@@ -78,6 +78,13 @@ ENTRIES = (
         key=KindKey(group="ray.io", kind="RayCluster"),
         versions=("v1", "v1alpha1"),
         plural="rayclusters",
+        words=Words(
+            runs="head and workers are ready: pods, or ready workers and condition HeadPodReady",
+            fails="condition ReplicaFailure with a head that does not serve; while it serves that is Degraded",
+            stops="`spec.suspend`",
+            asks="1 head, and per group `replicas` within its bounds times `numOfHosts`; 0 of a suspended group",
+            notes="its words ready and Provisioned are never taken back, so they are not believed",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         additional_fields=(("framework", "Ray"),),

@@ -3,7 +3,7 @@
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import instant_at, mapping_at, text_at
 from rollcall.domain.kinds import ray, rayjob
-from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import suspension
 from rollcall.domain.kinds.schedules import Schedule, signals_of_schedule
 from rollcall.domain.pods import JudgedPod
@@ -44,6 +44,12 @@ ENTRIES = (
         key=KindKey(group="ray.io", kind="RayCronJob"),
         versions=("v1",),
         plural="raycronjobs",
+        words=Words(
+            runs='its newest living RayJob is; and between two runs, "idle"',
+            fails="its newest living RayJob is, or its own spec is not valid",
+            stops="`spec.suspend`, once no run goes on",
+            asks="as the RayJob of `spec.jobTemplate`",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         additional_fields=(("framework", "Ray"),),

@@ -7,7 +7,7 @@ from typing import Any
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import elements_at, instant_at, mapping_at, text_at, whole_at
 from rollcall.domain.kinds import ray
-from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import NOT_OBSERVED, suspension
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
@@ -183,6 +183,16 @@ ENTRIES = (
         key=KindKey(group="ray.io", kind="RayJob"),
         versions=("v1", "v1alpha1"),
         plural="rayjobs",
+        words=Words(
+            runs="the job is RUNNING on ready pods; Waiting, for a job id",
+            fails="the deployment failed, whatever the job's word is; the job failed with no attempt left",
+            stops="`spec.suspend`; STOPPED in Ray is Stopped for good",
+            asks=(
+                "its cluster's and one submitter (none in HTTPMode and InteractiveMode); with `spec.clusterSelector` "
+                "the submitter only"
+            ),
+            notes="a retry is a new start; the submitter is due once the cluster is ready",
+        ),
         category=Category.TRAIN,
         signals=signals,
         additional_fields=(("framework", "Ray"),),

@@ -3,7 +3,7 @@
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import condition_of, mapping_at, sentence_of, text_at, true_condition
 from rollcall.domain.kinds import ray
-from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import NO_STOP, suspension, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
@@ -85,6 +85,16 @@ ENTRIES = (
         key=KindKey(group="ray.io", kind="RayService"),
         versions=("v1", "v1alpha1"),
         plural="rayservices",
+        words=Words(
+            runs="condition Ready is True",
+            fails=(
+                "Ready is False because the spec is not valid or the start took too long; a broken application is "
+                "Degraded while others answer"
+            ),
+            stops="`spec.suspend`; `spec.rayClusterConfig.suspend`, which Kueue sets",
+            asks="as a RayCluster under `spec.rayClusterConfig`",
+            notes="an upgrade, with two clusters side by side, is Updating",
+        ),
         category=Category.DEPLOY,
         signals=_signals,
         additional_fields=(("framework", "Ray"),),

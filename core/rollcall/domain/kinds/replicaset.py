@@ -2,7 +2,7 @@
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import sentence_of, true_condition, whole_at
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import replicas_wanted, scaled_to_nothing, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category
@@ -40,6 +40,11 @@ ENTRIES = (
         key=KindKey(group="apps", kind="ReplicaSet"),
         versions=("v1",),
         plural="replicasets",
+        words=Words(
+            runs="`readyReplicas` reaches `spec.replicas`, pods deciding",
+            fails="condition ReplicaFailure with nothing ready",
+            stops="`spec.replicas: 0`",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         roles=(Role(template="spec.template", replicas="spec.replicas"),),

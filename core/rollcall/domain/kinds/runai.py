@@ -11,7 +11,7 @@ from dataclasses import replace
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import at, instant_at, text_at, true_condition
 from rollcall.domain.kinds import catalogue
-from rollcall.domain.kinds.entry import KindEntry, Role, RolesHook
+from rollcall.domain.kinds.entry import KindEntry, Role, RolesHook, Words
 from rollcall.domain.kinds.lifecycle import NOT_OBSERVED
 from rollcall.domain.kinds.serving import pods_of, said_by
 from rollcall.domain.pods import JudgedPod
@@ -42,6 +42,13 @@ def workload(
         key=KindKey(group=GROUP, kind=kind),
         versions=("v2alpha1",),
         plural=f"{kind.lower()}s",
+        words=Words(
+            runs="its own `status.phase` says so and its pods agree; else as its child",
+            fails="its own `status.phase` says so, until it is taken back; else as its child",
+            stops="`spec.active` is false; its own `status.phase`",
+            asks="as its fields ask: `<field>.value`, a fraction of a GPU too",
+            notes="`spec.usage: Template` is no workload",
+        ),
         category=category,
         signals=signals,
         type=type_name,

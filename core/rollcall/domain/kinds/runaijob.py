@@ -6,7 +6,7 @@ on one that is submitted alone makes it a workspace, which is how the older comm
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import text_at, true_condition, whole_at
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import KindEntry, Role, Words
 from rollcall.domain.kinds.job import finished, job_requested_pods, parallel_pods
 from rollcall.domain.kinds.lifecycle import suspension, unobserved
 from rollcall.domain.kinds.runai import GROUP, with_own_word
@@ -79,6 +79,13 @@ ENTRIES = (
         key=KindKey(group=GROUP, kind="RunaiJob"),
         versions=("v1",),
         plural="runaijobs",
+        words=Words(
+            runs="as a Job",
+            fails="as a Job",
+            stops="`spec.suspend`",
+            asks="min(`spec.parallelism`, `spec.completions`)",
+            notes="submitted alone with a class of builds it is a Workspace, else a Training",
+        ),
         category=Category.TRAIN,
         categorise=_category,
         signals=_signals,

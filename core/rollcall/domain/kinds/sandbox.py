@@ -7,7 +7,7 @@ linger once it is resumed, so it counts only as long as Ready has that reason to
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import condition_of, text_at, true_condition, whole_at
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import unobserved
 from rollcall.domain.kinds.serving import said_by, says_ready
 from rollcall.domain.pods import JudgedPod
@@ -57,6 +57,11 @@ ENTRIES = (
         key=KindKey(group="agents.x-k8s.io", kind="Sandbox"),
         versions=("v1beta1", "v1alpha1"),
         plural="sandboxes",
+        words=Words(
+            runs="condition Ready is True and its pod is ready",
+            fails="condition Finished (PodFailed) while no stop is asked",
+            stops="`spec.operatingMode: Suspended`; 0 replicas; its shutdown time has passed",
+        ),
         category=Category.BUILD,
         signals=_signals,
         roles=(Role(template="spec.podTemplate", replicas="spec.replicas"),),

@@ -3,7 +3,7 @@
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import at, instant_at, mapping_at, text_at
 from rollcall.domain.kinds import spark, sparkapplication
-from rollcall.domain.kinds.entry import FoundRole, KindEntry
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Words
 from rollcall.domain.kinds.lifecycle import suspension
 from rollcall.domain.kinds.schedules import Schedule, signals_of_schedule
 from rollcall.domain.pods import JudgedPod
@@ -57,6 +57,12 @@ ENTRIES = (
         key=KindKey(group="sparkoperator.k8s.io", kind="ScheduledSparkApplication"),
         versions=("v1beta2",),
         plural="scheduledsparkapplications",
+        words=Words(
+            runs='its newest living SparkApplication is; and between two runs, "idle"',
+            fails="its schedule is not valid",
+            stops="`spec.suspend`, once no run goes on",
+            asks="as the SparkApplication of `spec.template`",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         additional_fields=(("framework", "Spark"),),

@@ -6,7 +6,7 @@ Its controller leaves ``spec.enabled`` out where it is false, so only a plain tr
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import at, conditions_of, elements_at, instant_at, mapping_at, text_at, true_condition
 from rollcall.domain.kinds import workflow
-from rollcall.domain.kinds.entry import KindEntry
+from rollcall.domain.kinds.entry import KindEntry, Words
 from rollcall.domain.kinds.lifecycle import NO_STOP, Stop
 from rollcall.domain.kinds.schedules import Schedule, signals_of_schedule
 from rollcall.domain.pods import JudgedPod
@@ -80,6 +80,13 @@ ENTRIES = (
         key=KindKey(group="kubeflow.org", kind="ScheduledWorkflow"),
         versions=("v1beta1", "v1alpha1"),
         plural="scheduledworkflows",
+        words=Words(
+            runs='its newest living Workflow is; and between two runs, "idle"',
+            fails="condition Error, until it is gone",
+            stops="`spec.enabled` is not true",
+            asks="what its pods are",
+            notes="without a trigger it runs once and is then Completed",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         hidden_when_owned=False,

@@ -5,7 +5,7 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import elements_at, is_absurd, mapping_at, text_at, whole_at
-from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import scaled_to_nothing, unobserved
 from rollcall.domain.kinds.serving import pod_template, pods_of
 from rollcall.domain.pods import JudgedPod
@@ -91,6 +91,12 @@ ENTRIES = (
         key=KindKey(group="machinelearning.seldon.io", kind="SeldonDeployment"),
         versions=("v1", "v1alpha3", "v1alpha2"),
         plural="seldondeployments",
+        words=Words(
+            runs="state Available and its pods are ready",
+            fails="state Failed",
+            stops="all replicas are 0",
+            asks="`replicas` of the component, else of the predictor, else of the spec",
+        ),
         category=Category.DEPLOY,
         signals=_signals,
         roles=(Role(name="predictor", template="spec.predictors"),),

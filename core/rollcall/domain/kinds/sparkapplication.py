@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import instant_at, mapping_at, text_at, whole_at
 from rollcall.domain.kinds import spark
-from rollcall.domain.kinds.entry import FoundRole, KindEntry
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Words
 from rollcall.domain.kinds.lifecycle import NOT_OBSERVED, suspension
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
@@ -141,6 +141,19 @@ ENTRIES = (
         key=KindKey(group="sparkoperator.k8s.io", kind="SparkApplication"),
         versions=("v1beta2",),
         plural="sparkapplications",
+        words=Words(
+            runs=(
+                "state RUNNING and the driver and its executors are ready; with dynamic allocation their least is "
+                "enough"
+            ),
+            fails="FAILED; SUBMISSION_FAILED with no attempt left",
+            stops="`spec.suspend`",
+            asks=(
+                "1 driver and `spec.executor.instances`, or the bounds of dynamic allocation; cores and memory with "
+                "its overhead as Spark composes them"
+            ),
+            notes="executors are due once the driver runs; FAILING is Degraded",
+        ),
         category=Category.TRAIN,
         signals=signals,
         additional_fields=(("framework", "Spark"),),

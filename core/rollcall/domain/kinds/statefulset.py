@@ -2,7 +2,7 @@
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import text_at, whole_at
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import replicas_wanted, scaled_to_nothing, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category
@@ -56,6 +56,15 @@ ENTRIES = (
         key=KindKey(group="apps", kind="StatefulSet"),
         versions=("v1",),
         plural="statefulsets",
+        words=Words(
+            runs="`readyReplicas` reaches `spec.replicas`, pods deciding",
+            fails="a pod cannot start for longer than its grace and none is ready; it says no failure itself",
+            stops="`spec.replicas: 0`",
+            notes=(
+                "a rollout held by `OnDelete` or a partition is not Updating; pods that start in order are due one by "
+                "one"
+            ),
+        ),
         category=Category.TRAIN,
         signals=_signals,
         roles=(Role(template="spec.template", replicas="spec.replicas"),),

@@ -5,7 +5,7 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import elements_at, mapping_at
-from rollcall.domain.kinds.entry import FoundRole, KindEntry
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Words
 from rollcall.domain.kinds.tekton import signals_of_run
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
@@ -49,6 +49,12 @@ ENTRIES = (
         key=KindKey(group="tekton.dev", kind="TaskRun"),
         versions=("v1", "v1beta1"),
         plural="taskruns",
+        words=Words(
+            runs="its pod works",
+            fails="condition Succeeded is False, unless it was cancelled",
+            stops="cancelled it is Stopped for good",
+            asks="what its pod is",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         find_roles=_roles,

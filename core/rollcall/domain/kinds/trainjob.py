@@ -18,7 +18,7 @@ from rollcall.domain.fields import (
     whole_at,
 )
 from rollcall.domain.kinds import jobset
-from rollcall.domain.kinds.entry import KindEntry
+from rollcall.domain.kinds.entry import KindEntry, Words
 from rollcall.domain.kinds.lifecycle import suspension, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
@@ -128,6 +128,12 @@ ENTRIES = (
         key=KindKey(group="trainer.kubeflow.org", kind="TrainJob"),
         versions=("v1alpha1",),
         plural="trainjobs",
+        words=Words(
+            runs="its JobSet is; before there is one, its counts of Jobs are complete",
+            fails="condition Failed, or its JobSet's; an unsupported runtime is a failure that is taken back",
+            stops="`spec.suspend`",
+            asks="as its JobSet asks; before there is one `spec.trainer.numNodes`",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         framework=_framework,

@@ -2,7 +2,7 @@
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import at, condition_of, mapping_at, sentence_of, text_at
-from rollcall.domain.kinds.entry import FoundRole, KindEntry
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Words
 from rollcall.domain.kinds.kubevirt import machine_roles
 from rollcall.domain.kinds.lifecycle import NOT_OBSERVED
 from rollcall.domain.pods import JudgedPod
@@ -83,6 +83,13 @@ ENTRIES = (
         key=KindKey(group="kubevirt.io", kind="VirtualMachine"),
         versions=("v1", "v1alpha3"),
         plural="virtualmachines",
+        words=Words(
+            runs="`printableStatus` is Running, Paused or Migrating and its pod is ready",
+            fails="`printableStatus` names an error, such as CrashLoopBackOff",
+            stops="`spec.runStrategy: Halted`, `spec.running: false`; stopped from within",
+            asks="one, as its machine asks",
+            notes="ErrorUnschedulable is Pending",
+        ),
         category=Category.BUILD,
         signals=_signals,
         find_roles=_roles,

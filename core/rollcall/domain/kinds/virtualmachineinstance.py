@@ -4,7 +4,7 @@ from datetime import datetime
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import condition_of, elements_at, instant_at, sentence_of, text_at, true_condition
-from rollcall.domain.kinds.entry import FoundRole, KindEntry
+from rollcall.domain.kinds.entry import FoundRole, KindEntry, Words
 from rollcall.domain.kinds.kubevirt import machine_roles
 from rollcall.domain.kinds.lifecycle import NOT_OBSERVED
 from rollcall.domain.pods import JudgedPod
@@ -58,6 +58,13 @@ ENTRIES = (
         key=KindKey(group="kubevirt.io", kind="VirtualMachineInstance"),
         versions=("v1", "v1alpha3"),
         plural="virtualmachineinstances",
+        words=Words(
+            runs="phase Running, paused too",
+            fails="phase Failed",
+            stops="nothing but its deletion",
+            asks="one, as its machine asks",
+            notes="a ready launcher pod is not yet a running machine",
+        ),
         category=Category.BUILD,
         signals=_signals,
         find_roles=_roles,

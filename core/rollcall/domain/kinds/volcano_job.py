@@ -10,7 +10,7 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import EMPTY, at, elements_at, instant_at, is_absurd, mapping_at, text_at, whole_at
-from rollcall.domain.kinds.entry import KindEntry, Role
+from rollcall.domain.kinds.entry import KindEntry, Role, Words
 from rollcall.domain.kinds.lifecycle import NO_STOP, Stop, unobserved
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, PodState, RequestedPods
@@ -173,6 +173,12 @@ ENTRIES = (
         key=KindKey(group="batch.volcano.sh", kind="Job"),
         versions=("v1alpha1",),
         plural="jobs",
+        words=Words(
+            runs="phase Running with at least `spec.minAvailable` pods; fewer is Degraded",
+            fails="phase Failed or Terminated",
+            stops="Aborted, by a Command of Volcano",
+            notes="a restart is a new start and takes an end back",
+        ),
         category=Category.TRAIN,
         signals=_signals,
         framework=_framework,

@@ -2,7 +2,7 @@
 
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import at, condition_of, instant_at, mapping_at, text_at, whole_at
-from rollcall.domain.kinds.entry import KindEntry
+from rollcall.domain.kinds.entry import KindEntry, Words
 from rollcall.domain.kinds.lifecycle import NOT_OBSERVED, Stop, suspension
 from rollcall.domain.kinds.steps import Steps, steps_of
 from rollcall.domain.pods import JudgedPod
@@ -79,6 +79,13 @@ ENTRIES = (
         key=KindKey(group="argoproj.io", kind="Workflow"),
         versions=("v1alpha1",),
         plural="workflows",
+        words=Words(
+            runs="a pod works, or between two steps",
+            fails="phase Failed or Error; a failed step alone is no failure",
+            stops="`spec.suspend`, `spec.shutdown`, a suspend step",
+            asks="what its pods are; at most `spec.parallelism`",
+            notes="a step that waits for a node is Pending",
+        ),
         category=Category.TRAIN,
         signals=signals,
         requested_pods=_requested_pods,
