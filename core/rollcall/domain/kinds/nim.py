@@ -36,8 +36,8 @@ def service(kind: str, *, hidden_when_owned: bool = True) -> KindEntry:
             fails="state Failed, until it is taken back",
             stops="`spec.replicas: 0`, unless it scales by itself",
             asks=(
-                "`spec.replicas`, else the least of its autoscaler, times the nodes of `spec.multiNode`; `spec.resources` "
-                "each"
+                "`spec.replicas`, else the least of its autoscaler, times the nodes of `spec.multiNode`; "
+                "`spec.resources` each"
             ),
             notes="NotReady holds Running back, whatever the pods say",
         ),
