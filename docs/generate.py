@@ -1,6 +1,6 @@
-"""Write the generated reference pages; a test fails when a page differs from what the code says.
+"""Write the generated pages and manifests; a test fails when one differs from what the code says.
 
-Run by ``make docs``. Each page is a function from nothing to text, so that the test needs no files.
+Run by ``make docs``. Each is a function from nothing to text, so that the test needs no files.
 """
 
 import json
@@ -10,13 +10,20 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from rollcall.domain.kinds.catalogue import all_entries
+from rollcall.domain.kinds.entry import KindEntry, Role, Words
 from rollcall.settings import PREFIX, DatabaseSettings, Settings
 from rollcall.store.engine import create_engine
 from rollcall_api.app import create_app
 from rollcall_api.records import Records
 from rollcall_api.rights import NobodyAsked
+from rollcall_operator.rights import LOOK_UP, rules
+from rollcall_operator.running import watched_kinds
 
-REFERENCE = Path(__file__).resolve().parent / "reference"
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+REFERENCE = DOCS / "reference"
+RIGHTS = ROOT / "deploy" / "manifests" / "operator-rights.yaml"
 
 
 def settings_page() -> str:
@@ -58,13 +65,206 @@ def openapi_page() -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+_NOTHING = "\N{EN DASH}"
+
+_KINDS_HEAD = """\
+# Kinds
+
+<!-- Written by `make docs` from `core/rollcall/domain/kinds/`; do not edit. -->
+
+Rollcall knows {number} kinds by name. A kind is watched where the cluster serves it, in whichever version it does; one
+that is installed later is noticed. A kind that the operator may not list is named once in its log and known by its
+pods alone. Every other kind is read by convention, and more can be taught:
+[how the view is derived](how-the-view-is-derived.md).
+
+**How GPUs are counted** is the same for every kind. What a workload *asks for* is one pod of each role as its template
+asks, times the number below; what it *holds* is the sum over its pods that are bound to a node, until they are gone or
+over. What counts as a GPU, and how much of one: [accounting](how-the-view-is-derived.md#accounting).
+
+| Kind | Group | Versions | Category | Type | Framework | Pods it asks for |
+| --- | --- | --- | --- | --- | --- | --- |"""
+
+_PHASES_HEAD = """
+## What the phases mean
+
+The phases are made by one ladder for all kinds. Creating, Pending, Initializing, Updating, Degraded, Stopping and
+Deleting mean the same everywhere; when a workload is Running, Failed or Stopped is for its kind to say. *Latched*: once
+it has failed or is done, it stays so, whatever its pods do. *Recovers*: its failure is left with the next good status.
+What a kind of this page owns is no workload of its own: a Job that a CronJob made is part of the CronJob.
+
+| Kind | Running when | Failed when | Stopped by | An end | Notes |
+| --- | --- | --- | --- | --- | --- |"""
+
+_IGNORED_HEAD = """
+## Never a workload
+
+Neither these kinds nor their pods are on a record; what their pods hold is in the sum of what ignored pods hold."""
+
+
+def kinds_page() -> str:
+    """Every kind of the catalogue, and what its phases mean."""
+    entries = [entry for entry in all_entries() if not entry.ignored]
+    lines = [_KINDS_HEAD.format(number=len(entries))]
+    for entry in entries:
+        cells = (
+            entry.key.kind,
+            entry.key.group or "core",
+            ", ".join(entry.versions),
+            _or_by_object(str(entry.category), asks=entry.categorise is not None),
+            _or_by_object(entry.workload_type, asks=entry.name_type is not None),
+            _or_by_object(entry.distributed_framework or _NOTHING, asks=entry.framework is not None),
+            _asked_pods(entry),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    lines.append(_PHASES_HEAD)
+    alike: dict[tuple[str, Words, bool], list[str]] = {}
+    for entry in entries:
+        name = f"{entry.key.kind} ({entry.key.group})" if _is_ambiguous(entry, entries) else entry.key.kind
+        alike.setdefault((entry.key.group, _words(entry), entry.recovers), []).append(name)
+    for (_, words, recovers), names in alike.items():
+        cells = (", ".join(names), words.runs, words.fails, words.stops)
+        end = "recovers" if recovers else "latched"
+        lines.append(f"| {' | '.join(cells)} | {end} | {words.notes or _NOTHING} |")
+    lines += [_IGNORED_HEAD, ""]
+    lines += [f"- {entry.key.kind} ({entry.key.group})" for entry in all_entries() if entry.ignored]
+    return "\n".join(lines) + "\n"
+
+
+def _words(entry: KindEntry) -> Words:
+    if entry.words is None:
+        raise ValueError(f"{entry.key.kind} of group {entry.key.group!r} has no words for the page of kinds")
+    return entry.words
+
+
+def _is_ambiguous(entry: KindEntry, entries: list[KindEntry]) -> bool:
+    return sum(entry.key.kind == other.key.kind for other in entries) > 1
+
+
+def _or_by_object(text: str, *, asks: bool) -> str:
+    return text if not asks else "by the object" if text == _NOTHING else f"{text}, or by the object"
+
+
+def _asked_pods(entry: KindEntry) -> str:
+    return _words(entry).asks or "; ".join(map(_asked_by_role, entry.roles)) or "what its pods are"
+
+
+def _asked_by_role(role: Role) -> str:
+    if role.each is not None:
+        return f"`{role.each}[].{role.replicas}` ({role.default_replicas})"
+    if role.replicas is None:
+        return f"{role.default_replicas} {role.name}".strip()
+    return f"`{role.replicas}` ({role.default_replicas})"
+
+
+_RIGHTS_HEAD = """\
+# What the operator may do: read what the catalogue names, and hold its Lease. Nothing else, anywhere.
+# kubectl create namespace rollcall && kubectl apply -f deploy/manifests/operator-rights.yaml
+#
+# Written by `make docs` from the catalogue; do not edit. To let the operator read further kinds, give a ClusterRole of
+# your own the label rollcall.dev/aggregate-to-operator: "true".
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: rollcall-operator
+  namespace: rollcall
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: rollcall-operator
+aggregationRule:
+  clusterRoleSelectors:
+    - matchLabels:
+        rollcall.dev/aggregate-to-operator: "true"
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: rollcall-operator-catalogue
+  labels:
+    rollcall.dev/aggregate-to-operator: "true"
+rules:"""
+
+_CORE = '""'
+
+_LOOK_UP_HEAD = """\
+  # What stands between pods and their workload: its owner is looked up, and nothing but its metadata is asked for."""
+
+_RIGHTS_TAIL = """\
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: rollcall-operator
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: rollcall-operator
+subjects:
+  - kind: ServiceAccount
+    name: rollcall-operator
+    namespace: rollcall
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: rollcall-operator
+  namespace: rollcall
+rules:
+  - apiGroups: [coordination.k8s.io]
+    resources: [leases]
+    verbs: [create]
+  - apiGroups: [coordination.k8s.io]
+    resources: [leases]
+    resourceNames: [rollcall-operator]
+    verbs: [get, update, patch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: rollcall-operator
+  namespace: rollcall
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: rollcall-operator
+subjects:
+  - kind: ServiceAccount
+    name: rollcall-operator
+    namespace: rollcall
+"""
+
+
+def rights_manifest() -> str:
+    """The operator's ServiceAccount and all of its rights."""
+    lines = [_RIGHTS_HEAD]
+    found = rules(watched_kinds(), all_entries())
+    for place, rule in enumerate(found):
+        if rule.verbs == LOOK_UP and found[place - 1].verbs != LOOK_UP:
+            lines.append(_LOOK_UP_HEAD)
+        lines += [
+            f"  - apiGroups: [{rule.group or _CORE}]",
+            f"    resources: [{', '.join(rule.plurals)}]",
+            f"    verbs: [{', '.join(rule.verbs)}]",
+        ]
+    return "\n".join([*lines, _RIGHTS_TAIL])
+
+
 PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page, "openapi.json": openapi_page}
+"""By the name in ``docs/reference``."""
+
+FILES: dict[Path, Callable[[], str]] = {
+    **{REFERENCE / name: page for name, page in PAGES.items()},
+    DOCS / "kinds.md": kinds_page,
+    RIGHTS: rights_manifest,
+}
+"""Everything that is written."""
 
 
 def main() -> None:
-    """Write every page."""
-    for name, page in PAGES.items():
-        (REFERENCE / name).write_text(page())
+    """Write every file."""
+    for path, text in FILES.items():
+        path.write_text(text())
 
 
 if __name__ == "__main__":

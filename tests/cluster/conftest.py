@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from kubernetes import client
-from support.cluster_objects import a_project, remove_namespace
+from support.cluster_objects import a_project, remove_namespace, wait_for_rights
 from support.operator_process import OperatorProcess
 from support.rows import Rows
 
@@ -34,6 +34,7 @@ def cluster(binaries: Binaries) -> Iterator[LocalCluster]:
         rollcall = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "rollcall"}}
         files = [SAMPLES / "01-pytorchjob-crd.yaml", RIGHTS / "operator-rights.yaml", RIGHTS / "api-rights.yaml"]
         apply_objects(api, [rollcall, *read_documents(files)])
+        wait_for_rights(api)
         yield cluster
 
 

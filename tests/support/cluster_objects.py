@@ -27,6 +27,12 @@ def remove_namespace(api: client.ApiClient, name: str) -> None:
     eventually(is_there, lambda there: not there)
 
 
+def wait_for_rights(api: client.ApiClient) -> None:
+    """Wait until the operator's ClusterRole has gathered those that belong to it."""
+    rbac: Any = client.RbacAuthorizationV1Api(api)
+    eventually(lambda: rbac.read_cluster_role("rollcall-operator").rules, bool)
+
+
 def a_pod_template(*, gpus: int = 1, **play: object) -> dict[str, Any]:
     """A pod template; ``play`` are the annotations that say how it lives."""
     annotations = {f"play.rollcall.dev/{key.replace('_', '-')}": str(value) for key, value in play.items()}

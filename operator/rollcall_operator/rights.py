@@ -1,0 +1,43 @@
+"""The rights that the operator needs, as they follow from what it watches and looks up.
+
+The one source of ``deploy/manifests/operator-rights.yaml`` (``make docs`` writes it). Whatever is watched, or stands
+between pods and a workload, is in the rights because it is in the catalogue or in `running.watched_kinds`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rollcall.domain.facts import KindKey
+from rollcall.domain.kinds.entry import KindEntry
+from rollcall_operator.watches import WatchedKind
+
+WATCH = ("get", "list", "watch")
+LOOK_UP = ("get",)
+
+_CRD = WatchedKind(
+    key=KindKey(group="apiextensions.k8s.io", kind="CustomResourceDefinition"), plural="customresourcedefinitions"
+)
+"""kopf watches them, to notice a kind that is installed while the operator runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What may be done with some kinds of a group."""
+
+    group: str
+    plurals: tuple[str, ...]
+    verbs: tuple[str, ...]
+
+
+def rules(watched: Iterable[WatchedKind], entries: Iterable[KindEntry]) -> tuple[Rule, ...]:
+    """Every rule, by group: what is watched first, then what is only looked up."""
+    by_verbs: dict[tuple[str, tuple[str, ...]], set[str]] = defaultdict(set)
+    for kind in (*watched, _CRD):
+        by_verbs[kind.key.group, WATCH].add(kind.plural)
+    for entry in entries:
+        for between in entry.between:
+            if between.plural not in by_verbs[between.key.group, WATCH]:
+                by_verbs[between.key.group, LOOK_UP].add(between.plural)
+    found = [Rule(group, tuple(sorted(plurals)), verbs) for (group, verbs), plurals in by_verbs.items() if plurals]
+    return tuple(sorted(found, key=lambda rule: (rule.verbs == LOOK_UP, rule.group)))
