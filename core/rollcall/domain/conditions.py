@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from rollcall.domain import messages
-from rollcall.domain.facts import ObjectFacts
+from rollcall.domain import messages, queues
+from rollcall.domain.facts import ObjectFacts, QueueFacts, QueueStanding
 from rollcall.domain.fields import elements_at, instant_at, text_at
 from rollcall.domain.pod_table import IMAGE_REASONS, Severity, pod_condition
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Condition, Phase, PodState
 
-OWN_TYPES = ("PodsScheduled", "PodsReady", "Degraded", "Failed", "ImageError", "Unschedulable")
+OWN_TYPES = ("PodGroupScheduled", "PodsScheduled", "PodsReady", "Degraded", "Failed", "ImageError", "Unschedulable")
 """The types that are appended; an object's own condition of such a type is kept beside them."""
 
 MOST_CONDITIONS = 100
@@ -38,10 +38,15 @@ def upstream(obj: ObjectFacts) -> tuple[Condition, ...]:
     return tuple(copied)
 
 
-def own(phase: Phase, message: str | None, pods: Sequence[JudgedPod]) -> tuple[Condition, ...]:
-    """Our conditions: the two about pods where any lives, the others only where they are true."""
+def own(
+    phase: Phase, message: str | None, pods: Sequence[JudgedPod], queued: Sequence[QueueFacts] = ()
+) -> tuple[Condition, ...]:
+    """Our conditions: the two about pods where any lives, that about its PodGroups, the others where they are true."""
     found: list[Condition] = []
     living = [pod for pod in pods if pod.is_active]
+    group = _group_scheduled(living, queued)
+    if group is not None:
+        found.append(group)
     if living:
         found.append(_scheduled(living))
         found.append(_ready(living))
@@ -65,6 +70,24 @@ def own(phase: Phase, message: str | None, pods: Sequence[JudgedPod]) -> tuple[C
             )
         )
     return tuple(found)
+
+
+def _group_scheduled(living: list[JudgedPod], queued: Sequence[QueueFacts]) -> Condition | None:
+    """Of all its PodGroups together; a sticky condition of theirs does not count once no pod waits."""
+    groups = [one for one in queued if one.meta.key != queues.KUEUE_WORKLOAD and one.standing is not QueueStanding.OVER]
+    waits = any(pod.is_waiting for pod in living)
+    if not groups or (not living and all(one.standing is QueueStanding.LET for one in groups)):
+        return None
+    if living and not waits:
+        return Condition(type="PodGroupScheduled", status="True", reason="Scheduled")
+    words = queues.words(groups)
+    return Condition(
+        type="PodGroupScheduled",
+        status="False",
+        reason=next((word.reason for word in words if word.reason), "Waiting"),
+        message=queues.sentence(groups),
+        last_transition_at=max((word.at for word in words if word.at is not None), default=None),
+    )
 
 
 def _scheduled(living: list[JudgedPod]) -> Condition:

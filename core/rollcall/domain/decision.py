@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollcall.domain import ladder, messages
-from rollcall.domain.facts import ObjectFacts
+from rollcall.domain import ladder, messages, queues
+from rollcall.domain.facts import ObjectFacts, QueueFacts
 from rollcall.domain.fields import instant
 from rollcall.domain.ownership import uids_below
 from rollcall.domain.pod_table import pod_condition
@@ -41,6 +41,7 @@ def decide(
     now: datetime,
     remembered: Remembered,
     children: tuple[ObjectFacts, ...] = (),
+    queued: tuple[QueueFacts, ...] = (),
 ) -> Decision:
     """Ask the ladder, about the child where the object follows one, and apply the latches to its answer."""
     followed, pods, recovers = signals, judged, subject.entry.recovers
@@ -49,6 +50,8 @@ def decide(
         child = signals.follow.meta
         below, pods = _below(child.uid, children, judged)
         followed = subject.entry_of(child).signals(signals.follow, below, pods)
+        metas = (child, *(one.meta for one in below), *(pod.facts.meta for pod in pods))
+        followed = queues.heard(followed, signals.follow, pods, queues.concerning(queued, metas))
         # The latch of the run before is not this run's.
         if running_since is not None and child.created_at is not None and running_since < child.created_at:
             running_since = None

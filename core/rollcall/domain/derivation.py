@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollcall.domain import accounting, conditions, ladder, messages, priority, submission, totals
+from rollcall.domain import accounting, conditions, ladder, messages, priority, queues, submission, totals
 from rollcall.domain.decision import completed_at, decide
 from rollcall.domain.facts import DomainSettings, Meta, PodFacts, WorkloadView
 from rollcall.domain.node_pools import DEFAULT_POOL, POOLS_ANNOTATION, requested_node_pools
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.projects import department_of, project_of
 from rollcall.domain.records import (
+    Phase,
     PodRecord,
     PodState,
     Remembered,
@@ -59,8 +60,17 @@ def derive(
     asked = asked_by(subject, view.pods, view.children, settings.gpu_rules)
     judged = judge_pods(view, subject, asked, now=now, remembered_pods=remembered_pods, settings=settings)
     pods = tuple(pod.facts for pod in judged)
-    signals = signals_of(view, subject, judged)
-    decided = decide(subject, signals, judged, asked=asked, now=now, remembered=remembered, children=view.children)
+    signals = queues.heard(signals_of(view, subject, judged), subject.obj, judged, view.queues)
+    decided = decide(
+        subject,
+        signals,
+        judged,
+        asked=asked,
+        now=now,
+        remembered=remembered,
+        children=view.children,
+        queued=view.queues,
+    )
     outcome = decided.outcome
     created_at = meta.created_at or _oldest(pods) or now
     rows = accounting.rows_of(
@@ -73,6 +83,8 @@ def derive(
     value = priority.value_of(class_name, view.priority_classes, pods)
     pods_requested = accounting.requested_by(rows)
     pools = accounting.current_node_pools(rows, ended=decided.is_over)
+    requested_pools = _requested_node_pools(meta, asked, pods, settings)
+    waits_in = view.queues if outcome.phase is Phase.PENDING else ()
     project = project_of(view.namespace, meta, pods, settings)
     department = department_of(view.namespace, settings)
     workload = WorkloadRecord(
@@ -97,12 +109,13 @@ def derive(
         completed_at=completed_at(subject, decided, signals, rows, now=now, remembered=remembered),
         phase=outcome.phase,
         phase_message=message,
-        phase_reason=None,
+        phase_reason=queues.phase_reason(waits_in),
+        pending_scheduling_messages=queues.scheduling_messages(waits_in, requested_pools),
         phase_rule=outcome.rule,
         phase_source=signals.source,
         k8s_phase=signals.raw_phase or _phase_of_pods(pods),
         conditions=(conditions.upstream(subject.obj) if subject.obj is not None else ())
-        + conditions.own(outcome.phase, message, judged),
+        + conditions.own(outcome.phase, message, judged, view.queues),
         running_since=decided.running_since,
         running_pods=sum(1 for pod in pods if pod.k8s_phase == "Running"),
         ready_pods=sum(1 for pod in judged if pod.is_ready),
@@ -112,7 +125,7 @@ def derive(
         ),
         pods_requested=pods_requested,
         allocated=accounting.allocated_to(rows),
-        requested_node_pools=_requested_node_pools(meta, asked, pods, settings),
+        requested_node_pools=requested_pools,
         current_node_pools=pools or (remembered.current_node_pools if decided.is_over else ()),
         images=asked.images or images_of(pods),
         command=asked.command or _first(pod.command for pod in pods),
@@ -205,6 +218,8 @@ def _version(subject: Subject, view: WorkloadView, remembered: Remembered, floor
         version = max(version, pod.meta.resource_version)
     for child in view.children:
         version = max(version, child.meta.resource_version)
+    for queued in view.queues:
+        version = max(version, queued.meta.resource_version)
     return version
 
 

@@ -8,10 +8,11 @@ environment values) because a cluster's worth of them is held in memory. Odd fie
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from rollcall.domain.gpus import GpuRules, rules
-from rollcall.domain.records import Condition, ResourceRequest, Resources
+from rollcall.domain.records import Condition, OrgType, PhaseReason, ResourceRequest, Resources
 
 if TYPE_CHECKING:  # a catalogue is made of entries, and entries read facts
     from rollcall.domain.kinds.catalogue import Catalogue
@@ -173,6 +174,46 @@ class ClaimFacts:
     """The uids of its users, the first comer first."""
 
 
+class QueueStanding(StrEnum):
+    """How something stands in its queue."""
+
+    HELD = "held"
+    """It waits for quota or for room."""
+    LET = "let"
+    """It may run, or nothing is said against it."""
+    OFF = "off"
+    """It was taken out of the queue and will not run until it is put back."""
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueWord:
+    """One thing that a queue or a scheduler says of why something waits."""
+
+    sentence: str
+    """As it is told in a phase message."""
+    reason: str | None
+    message: str | None
+    phase_reason: PhaseReason | None = None
+    """The contract's word for ``reason``, where it has one."""
+    org_type: OrgType | None = None
+    node_pool: str | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFacts:
+    """What stands in a queue for a workload or for some of its pods: a Kueue Workload or a PodGroup."""
+
+    meta: Meta
+    about: tuple[str, ...]
+    """The uids of what it stands for, as far as it names them."""
+    queue: str | None
+    standing: QueueStanding
+    words: tuple[QueueWord, ...] = ()
+    """Why it is held or off, the newest first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamespaceFacts:
     """A namespace and the project it stands for; ``project`` is ``None`` where it is not a project's."""
@@ -232,6 +273,8 @@ class WorkloadView:
     """The ResourceClaims of its namespace, by name; without them claimed devices are not counted."""
     claim_templates: Mapping[str, ClaimFacts] = field(default_factory=dict)
     """The ResourceClaimTemplates of its namespace, by name."""
+    queues: tuple[QueueFacts, ...] = ()
+    """What stands in queues for it, its children or its pods, by kind and name."""
     problems: tuple[str, ...] = ()
     """What was odd on the way to the top owner, as sentences."""
     catalogue: "Catalogue | None" = None

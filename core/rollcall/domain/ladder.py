@@ -177,11 +177,21 @@ def _pending(situation: Situation) -> Outcome | None:
     due = signals.due if signals.due is not None else situation.required
     if due is None or situation.scheduled >= due:
         return None
-    said = messages.of_pods(situation.pods, at_most=Severity.GATED)
+    said = _said_of_waiting(situation)
     missing = None
     if situation.scheduled + situation.waiting < due:
         missing = f"{situation.scheduled + situation.waiting} of {due} pods created"
-    return Outcome(phase=Phase.PENDING, rule="9", message=messages.join(signals.message, said, missing, signals.holdup))
+    return Outcome(
+        phase=Phase.PENDING, rule="9", message=messages.join(signals.message, *said, missing, signals.holdup)
+    )
+
+
+def _said_of_waiting(situation: Situation) -> tuple[str | None, ...]:
+    """Pods that cannot start lead; then the queue or the scheduler, which knows more than each pod, else the pods."""
+    held = situation.signals.held
+    if held is None:
+        return (messages.of_pods(situation.pods, at_most=Severity.GATED),)
+    return messages.of_pods(situation.pods, at_most=Severity.INFRA), held
 
 
 def _fatal(situation: Situation) -> Outcome | None:
@@ -242,12 +252,12 @@ def _restarting(situation: Situation) -> Outcome | None:
     if not situation.latched or situation.complete:
         return None
     phase = Phase.PENDING if situation.waiting else Phase.INITIALIZING
+    held = situation.signals.held if situation.waiting else None
+    said = (messages.of_pods(situation.pods),) if held is None else _said_of_waiting(situation)
     return Outcome(
         phase=phase,
         rule="13",
-        message=messages.join(
-            situation.signals.message, "restarting", situation.counts(), messages.of_pods(situation.pods)
-        ),
+        message=messages.join(situation.signals.message, "restarting", situation.counts(), *said),
     )
 
 

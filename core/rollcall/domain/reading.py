@@ -39,6 +39,9 @@ KEPT_ANNOTATIONS = frozenset(
         "kueue.x-k8s.io/job-min-parallelism",
         "kueue.x-k8s.io/queue-name",
         "kueue.x-k8s.io/pod-group-total-count",
+        "pod-group-name",
+        "scheduling.k8s.io/group-name",
+        "scheduling.volcano.sh/group-name",
         "kubeflow-resource-stopped",
         "serving.kserve.io/stop",
     }

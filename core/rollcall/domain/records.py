@@ -54,6 +54,13 @@ class PhaseReason(StrEnum):
     OVER_LIMIT = "OverLimit"
 
 
+class OrgType(StrEnum):
+    """Whose queue is in the way of a pending workload."""
+
+    PROJECT = "PROJECT"
+    DEPARTMENT = "DEPARTMENT"
+
+
 class PhaseSource(StrEnum):
     """What the phase was read from: the kind's own rules, generic conditions, or pods alone."""
 
@@ -95,6 +102,18 @@ class Condition:
     reason: str | None = None
     message: str | None = None
     last_transition_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulingMessage:
+    """Why a pending workload is not scheduled on one node pool."""
+
+    node_pool: str
+    phase_reason: PhaseReason
+    reason: str
+    """The scheduler's own word."""
+    org_type: OrgType | None = None
+    user_message: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +215,8 @@ class WorkloadRecord:
     phase: Phase
     phase_message: str | None
     phase_reason: PhaseReason | None
+    pending_scheduling_messages: tuple[SchedulingMessage, ...] = ()
+    """Only while the phase is Pending."""
     phase_rule: str
     """Which rule of the ladder fired, as the docs number them ("1" to "16")."""
     phase_source: PhaseSource

@@ -66,6 +66,8 @@ class Signals:
     """It waits by its own word, with no pod to show for it."""
     idle: str | None = None
     """It serves without pods: between two runs, or scaled to zero."""
+    held: str | None = None
+    """Why its pods have no node, by the word of their queue or scheduler; the pods' own words then give way."""
     holdup: str | None = None
     """Why no pod has been created yet."""
     message: str | None = None
@@ -109,6 +111,7 @@ _SPOKEN = (
     "growing",
     "waiting",
     "idle",
+    "held",
     "holdup",
     "message",
     "follow",
