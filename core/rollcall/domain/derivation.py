@@ -76,7 +76,7 @@ def derive(
     rows = accounting.rows_of(
         view, judged, workload_uid=meta.uid, created_at=created_at, now=now, remembered_pods=remembered_pods
     )
-    problems = _problems(subject, asked, pods, signals)
+    problems = _problems(view, subject, asked, pods, signals)
     # A kept message already has them.
     message = messages.join(outcome.message, *(p for p in problems if p not in (outcome.message or "")))
     class_name = priority.class_name(asked.priority_class_name, meta, pods, entry.default_priority_class)
@@ -147,10 +147,12 @@ def _oldest(pods: tuple[PodFacts, ...]) -> datetime | None:
     return min((pod.meta.created_at for pod in pods if pod.meta.created_at is not None), default=None)
 
 
-def _problems(subject: Subject, asked: Asked, pods: tuple[PodFacts, ...], signals: Signals) -> tuple[str, ...]:
-    found = [*subject.meta.problems, *asked.problems]
-    if not subject.is_pod:
-        found.extend(f"pod {pod.meta.name}: {problem}" for pod in pods for problem in pod.meta.problems)
+def _problems(
+    view: WorkloadView, subject: Subject, asked: Asked, pods: tuple[PodFacts, ...], signals: Signals
+) -> tuple[str, ...]:
+    found = [*view.problems, *subject.meta.problems, *asked.problems]
+    others = (pod for pod in pods if pod.meta.uid != subject.meta.uid)
+    found.extend(f"pod {pod.meta.name}: {problem}" for pod in others for problem in pod.meta.problems)
     if signals.unreadable is not None and pods and subject.obj is not None:
         found.append(signals.unreadable)
     return tuple(messages.cap(problem) for problem in dict.fromkeys(found))[:_MOST_PROBLEMS]
@@ -177,10 +179,11 @@ def _workload_request(
 ) -> ResourceRequest | None:
     """By its templates; without one the most its pods were ever seen to ask for, ``None`` before the first pod."""
     known = remembered.workload_requested
-    if subject.is_pod and rows:
-        found: ResourceRequest | None = rows[0].requested
-    else:
+    found: ResourceRequest | None = None
+    if not subject.is_pod:
         found = accounting.workload_request(asked, judged, view)
+    elif len(rows) == 1:
+        found = rows[0].requested
     if found is None:
         seen = accounting.requested_by(rows) if rows else None
     elif is_over:

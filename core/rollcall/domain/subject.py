@@ -87,8 +87,8 @@ def asked_by(
     pod = pods[0]
     return Asked(
         request=pod.request,
-        requested_pods=RequestedPods(number=1),
-        images=images_of(pods[:1]),
+        requested_pods=RequestedPods(number=1 if len(pods) == 1 else None),
+        images=images_of(pods),
         command=pod.command,
         arguments=pod.arguments,
         priority_class_name=pod.priority_class_name,

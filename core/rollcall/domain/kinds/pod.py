@@ -9,10 +9,11 @@ from rollcall.domain.records import Category, PodState, RequestedPods
 from rollcall.domain.signals import Signals, Verdict
 
 
-def _signals(_obj: ObjectFacts, _children: tuple[ObjectFacts, ...], pods: tuple[JudgedPod, ...]) -> Signals:
+def _signals(obj: ObjectFacts, _children: tuple[ObjectFacts, ...], pods: tuple[JudgedPod, ...]) -> Signals:
     if not pods:
         return Signals(unreadable="the pod itself is not known")
-    judged = pods[0]
+    # What it owns (a driver's executors) comes and goes as it likes.
+    judged = next((pod for pod in pods if pod.facts.meta.uid == obj.meta.uid), pods[0])
     pod = judged.facts
     raw = pod.k8s_phase or None
     if judged.state is PodState.SUCCEEDED:
@@ -24,6 +25,7 @@ def _signals(_obj: ObjectFacts, _children: tuple[ObjectFacts, ...], pods: tuple[
 
 
 _LAUNCHERS = (
+    ("Spark", "spark-app-selector", None),
     ("Airflow", "airflow_version", None),
     ("Prefect", "prefect.io/flow-run-id", None),
     ("JupyterHub", "component", "singleuser-server"),
