@@ -4,7 +4,7 @@
 nothing, and returns.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,9 +25,11 @@ from rollcall.domain.facts import (
     WorkloadView,
 )
 from rollcall.domain.kinds.catalogue import Catalogue, built_in
-from rollcall.domain.ownership import OwnerWalk, ignored_because
+from rollcall.domain.ownership import Ignored, ignored_because
+from rollcall.domain.placing import Missing
 from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
 from rollcall.store.records import DeletionSeen, Gone
+from rollcall_operator.belonging import Belonging
 from rollcall_operator.holdings import Holdings
 
 POD = KindKey(group="", kind="Pod")
@@ -38,8 +40,8 @@ CLAIM = KindKey(group="resource.k8s.io", kind="ResourceClaim")
 CLAIM_TEMPLATE = KindKey(group="resource.k8s.io", kind="ResourceClaimTemplate")
 
 
-MOST_LOOKED_UP = 50_000
-"""Owners known by look-up that are kept; the oldest is looked up again if it is needed once more."""
+NOT_SHOWN = "not_shown"
+"""Why a pod of a namespace without a project is on no record, for ``/metrics``."""
 
 
 class EventType(StrEnum):
@@ -55,13 +57,6 @@ class Ending:
 
     gone: Gone
     view: WorkloadView | None
-
-
-class Missing(StrEnum):
-    """Why an owner's metadata is not to be had."""
-
-    GONE = "gone"
-    FORBIDDEN = "forbidden"
 
 
 class ClusterState:
@@ -80,15 +75,14 @@ class ClusterState:
         """ResourceClaims by namespace and name."""
         self.claim_templates: dict[str, dict[str, ClaimFacts]] = {}
         self.holdings = Holdings(self.nodes, self.claims)
-        self.looked_up: dict[str, Meta | Missing] = {}
-        """Owners that are not watched, by uid, as `rollcall_operator.owners` found them."""
-        self._top_of: dict[str, Meta] = {}
-        self._members: dict[str, set[str]] = defaultdict(set)
+        self.belonging = Belonging(self._watched_meta, self._catalogue, changed=self._touch, ignored=self._take_ignored)
+        self._ignored: dict[str, Ignored] = {}
+        """Pods that are never a workload's, by uid."""
+        self._ignored_versions: dict[str, int] = {}
+        """Of those, the ones of which nothing else is kept."""
+        self._pods_in: Counter[str] = Counter()
+        """By namespace, pods that are not ignored."""
         self._pods_on: dict[str, set[str]] = defaultdict(set)
-        self.unresolved: dict[str, OwnerReference] = {}
-        """Member uid to the owner whose metadata must be read before its top is known."""
-        self._waiting_for: dict[str, dict[str, None]] = {}
-        """The same by the owner's uid: at a start thousands of pods wait, and each owner's arrival asks for its own."""
         self.dirty: dict[str, None] = {}
         """Top uids to derive again, the longest waiting first."""
         self.ended: dict[str, Ending] = {}
@@ -123,44 +117,79 @@ class ClusterState:
         pod = read_pod(obj, self._settings)
         if pod is None:
             return
-        if ignored_because(pod, self._settings, self._catalogue.is_ignored) is not None:
-            if deleted:
-                self.holdings.lost(pod.meta.uid)
-            else:
-                self.holdings.saw(pod, ignored=True)
-            return
         uid = pod.meta.uid
         before = self.pods.get(uid)
         if before is not None and pod.meta.resource_version < before.meta.resource_version:
             return
-        if deleted:
+        why = ignored_because(pod, self._settings, self._catalogue.is_ignored)
+        if before is not None and (deleted or why is not None):
             self._forget_pod(pod, before, at=at, seen=DeletionSeen.EXACT)
+        if why is not None:
+            self._observe_ignored(pod, why, deleted=deleted)
+            return
+        self._forget_ignored(uid)
+        if deleted:
+            if before is None:
+                self._forget_pod(pod, None, at=at, seen=DeletionSeen.EXACT)
             return
         self.pods[uid] = pod
-        if before is not None and before.node_name != pod.node_name:
+        if before is None:
+            self._pods_in[pod.meta.namespace or ""] += 1
+        elif before.node_name != pod.node_name:
             self._leave_node(before)
-        self.holdings.saw(pod, ignored=False)
         if pod.node_name is not None:
             self._pods_on[pod.node_name].add(uid)
-        if before is None or before.meta.owners != pod.meta.owners:
-            self._place(pod.meta)
+        self.belonging.saw(None if before is None else before.meta, pod.meta)
+        self.holdings.saw(pod, ignored=uid in self._ignored)
         self._mark(uid)
+
+    def _observe_ignored(self, pod: PodFacts, why: Ignored, *, deleted: bool) -> None:
+        uid = pod.meta.uid
+        if deleted:
+            self._forget_ignored(uid)
+            self.holdings.lost(uid)
+        else:
+            self._ignored[uid] = why
+            self._ignored_versions[uid] = pod.meta.resource_version
+            self.holdings.saw(pod, ignored=True)
+
+    def _take_ignored(self, uid: str, why: Ignored | None) -> None:
+        """Hear from its owners that a pod is never a workload's, or that it may be one's again."""
+        if why is None:
+            self._ignored.pop(uid, None)
+        else:
+            self._ignored[uid] = why
+        pod = self.pods.get(uid)
+        if pod is not None:
+            self.holdings.saw(pod, ignored=why is not None)
+
+    def _forget_ignored(self, uid: str) -> None:
+        if self._ignored_versions.pop(uid, None) is not None:
+            self._ignored.pop(uid, None)
 
     def _forget_pod(self, pod: PodFacts, before: PodFacts | None, *, at: datetime, seen: DeletionSeen) -> None:
         uid = pod.meta.uid
-        top = self._top_of.get(uid)
+        top = self.belonging.top_of(uid)
         self.gone_pods[uid] = self._gone(pod.meta, at=at, seen=seen)
         if top is not None and top.uid == uid:
             # A bare pod: what it was before its deletion was asked for is what its record keeps.
             last = before if before is not None and before.meta.deletion_at is None else None
             self._end(pod.meta, None if last is None else self._pod_view(_undeleted_pod(pod)), at=at, seen=seen)
-        self._mark(uid)
-        self.pods.pop(uid, None)
         if before is not None:
+            del self.pods[uid]
             self._leave_node(before)
+            namespace = before.meta.namespace or ""
+            self._pods_in[namespace] -= 1
+            if not self._pods_in[namespace]:
+                del self._pods_in[namespace]
+        self.belonging.lost(pod.meta, keep=False)
         self.holdings.lost(uid)
-        self._leave(uid)
-        if top is not None and top.uid != uid and top.uid not in self.objects and not self._members.get(top.uid):
+        if (
+            top is not None
+            and top.uid != uid
+            and top.uid not in self.objects
+            and not self.belonging.members_of(top.uid)
+        ):
             # Known by its pods alone, and the last one is gone.
             self._end(top, None, at=at, seen=DeletionSeen.LATE)
 
@@ -176,16 +205,12 @@ class ClusterState:
             self._forget_object(facts, at=at, seen=DeletionSeen.EXACT)
             return
         self.objects[uid] = facts
-        self.looked_up.pop(uid, None)
-        if before is None or before.meta.owners != facts.meta.owners:
-            self._place(facts.meta)
-        if before is None:
-            self._adopt(uid)
+        self.belonging.saw(None if before is None else before.meta, facts.meta)
         self._mark(uid)
 
     def _forget_object(self, facts: ObjectFacts, *, at: datetime, seen: DeletionSeen) -> None:
         uid = facts.meta.uid
-        top = self._top_of.get(uid)
+        top = self.belonging.top_of(uid)
         if self._catalogue.is_template(facts):
             self._mark(uid)
         elif top is None or top.uid == uid:
@@ -194,8 +219,7 @@ class ClusterState:
         else:
             self._mark(uid)
         self.objects.pop(uid, None)
-        self._leave(uid)
-        self._look_up(uid, facts.meta)  # its pods may outlive it for a while; they still are its pods
+        self.belonging.lost(facts.meta, keep=True)
 
     def _observe_node(self, obj: Mapping[str, Any], *, deleted: bool) -> None:
         node = read_node(obj, self._settings)
@@ -222,8 +246,9 @@ class ClusterState:
         else:
             self.namespaces[name] = namespace
         if deleted or before is None or before.meta.labels != namespace.meta.labels:
-            for top in {meta.uid for meta in self._top_of.values() if meta.namespace == name}:
-                self.dirty[top] = None
+            for uid, top in self.belonging.tops().items():
+                if top.namespace == name:
+                    self.dirty[uid] = None
 
     def _observe_priority_class(self, obj: Mapping[str, Any], *, deleted: bool) -> None:
         facts = read_object(obj)
@@ -266,92 +291,33 @@ class ClusterState:
                 dropped += 1
         return dropped
 
-    def learn_owner(self, uid: str, found: Meta | Missing) -> None:
-        """Take in the metadata of an owner that is not watched, or why it cannot be had."""
-        self._look_up(uid, found)
-        for member in tuple(self._waiting_for.get(uid, ())):
-            self._place_again(member)
-
-    def _look_up(self, uid: str, found: Meta | Missing) -> None:
-        self.looked_up[uid] = found
-        if len(self.looked_up) > MOST_LOOKED_UP:
-            del self.looked_up[next(iter(self.looked_up))]
-
-    def forget_owners(self) -> int:
-        """Drop what was looked up and nothing that is there needs any more; returns how much."""
-        needed: set[str] = set()
-        waiting = [
-            owner.uid for held in (self.pods, self.objects) for facts in held.values() for owner in facts.meta.owners
-        ]
-        while waiting:
-            uid = waiting.pop()
-            found = self.looked_up.get(uid)
-            if found is None or uid in needed:
-                continue
-            needed.add(uid)
-            if isinstance(found, Meta):
-                waiting.extend(owner.uid for owner in found.owners)
-        unneeded = self.looked_up.keys() - needed
-        for uid in unneeded:
-            del self.looked_up[uid]
-        return len(unneeded)
+    def keep_ignored(self, uids: frozenset[str], *, version: int) -> None:
+        """Forget the ignored pods that a complete list at ``version`` did not hold."""
+        for uid, seen in tuple(self._ignored_versions.items()):
+            if uid not in uids and seen <= version:
+                self._forget_ignored(uid)
 
     # Who belongs to whom
 
-    def _place(self, meta: Meta) -> None:
-        """Find the top owner of an object, or note which owner must be read first."""
-        walk = OwnerWalk(meta, self._catalogue.is_catalogued)
-        self._leave(meta.uid)
-        while (owner := walk.next_owner()) is not None:
-            known = self._known(owner)
-            if known is None:
-                self.unresolved[meta.uid] = owner
-                self._waiting_for.setdefault(owner.uid, {})[meta.uid] = None
-                return
-            if isinstance(known, Missing):
-                walk.not_found(owner)
-            else:
-                walk.found(known)
-        top = walk.top()
-        self._top_of[meta.uid] = top
-        self._members[top.uid].add(meta.uid)
+    @property
+    def unresolved(self) -> Mapping[str, OwnerReference]:
+        """Member uid to the owner whose metadata must be read before its top is known."""
+        return self.belonging.unresolved
 
-    def _known(self, owner: OwnerReference) -> Meta | Missing | None:
-        if owner.uid in self.objects:
-            return self.objects[owner.uid].meta
-        if owner.uid in self.pods:
-            return self.pods[owner.uid].meta
-        return self.looked_up.get(owner.uid)
+    def learn_owner(self, uid: str, found: Meta | Missing, namespace: str | None = None) -> None:
+        """Take in the metadata of an owner that is not watched, or why it cannot be had in a namespace."""
+        self.belonging.learn(uid, found, namespace)
 
-    def _adopt(self, uid: str) -> None:
-        """An object came after what it owns: place again those that waited for it or stopped short below it."""
-        for member in tuple(self._waiting_for.get(uid, ())):
-            self._place_again(member)
-        for member in tuple(self._members.get(uid, ())):
-            if member != uid:
-                self._place_again(member)
+    def forget_owners(self) -> int:
+        """Drop what was looked up and nothing that is there needs any more; returns how much."""
+        return self.belonging.forget(facts.meta for held in (self.pods, self.objects) for facts in held.values())
 
-    def _place_again(self, member: str) -> None:
-        facts = self.pods.get(member) or self.objects.get(member)
-        if facts is not None:
-            self._place(facts.meta)
-            self._mark(member)
+    def _watched_meta(self, uid: str) -> Meta | None:
+        facts = self.objects.get(uid) or self.pods.get(uid)
+        return None if facts is None else facts.meta
 
-    def _leave(self, uid: str) -> None:
-        owner = self.unresolved.pop(uid, None)
-        if owner is not None:
-            waiting = self._waiting_for[owner.uid]
-            del waiting[uid]
-            if not waiting:
-                del self._waiting_for[owner.uid]
-        top = self._top_of.pop(uid, None)
-        if top is not None:
-            members = self._members.get(top.uid)
-            if members is not None:
-                members.discard(uid)
-                if not members:
-                    del self._members[top.uid]
-            self.dirty[top.uid] = None
+    def _touch(self, top_uid: str) -> None:
+        self.dirty[top_uid] = None
 
     def _leave_node(self, pod: PodFacts) -> None:
         there = self._pods_on.get(pod.node_name or "")
@@ -361,7 +327,7 @@ class ClusterState:
                 del self._pods_on[pod.node_name or ""]
 
     def _mark(self, uid: str) -> None:
-        top = self._top_of.get(uid)
+        top = self.belonging.top_of(uid)
         if top is not None:
             self.dirty[top.uid] = None
 
@@ -376,21 +342,33 @@ class ClusterState:
         found = self.namespaces.get(namespace)
         return found is not None and found.project is not None
 
+    def is_hidden(self, uid: str) -> bool:
+        """Whether an object that is there has no record of its own, for it is part of another's."""
+        return (uid in self.objects or uid in self.pods) and self.belonging.is_below_another(uid)
+
+    def ignored_pods(self) -> dict[str, int]:
+        """How many pods are on no record, by reason; every reason is there."""
+        found = Counter(why.value for why in self._ignored.values())
+        hidden = sum(number for namespace, number in self._pods_in.items() if not self.is_shown(namespace))
+        return {**{why.value: found[why.value] for why in Ignored}, NOT_SHOWN: hidden}
+
     def view(self, top_uid: str) -> WorkloadView | None:
-        """All that is known of a workload; ``None`` where nothing is left of it, or where it is a mere template."""
+        """All that is known of a workload; ``None`` where nothing is left of it, or where it is none of its own."""
+        if self.is_hidden(top_uid):
+            return None
         facts = self.objects.get(top_uid)
         if facts is not None:
             return None if self._catalogue.is_template(facts) else self._view_of(facts.meta, facts)
         pod = self.pods.get(top_uid)
         if pod is not None:
             return self._pod_view(pod)
-        for member in self._members.get(top_uid, ()):
-            top = self._top_of[member]
-            return self._view_of(top, None)
+        for member in self.belonging.members_of(top_uid):
+            top = self.belonging.top_of(member)
+            return None if top is None else self._view_of(top, None)
         return None
 
     def _view_of(self, meta: Meta, facts: ObjectFacts | None) -> WorkloadView:
-        members = self._members.get(meta.uid, ())
+        members = self.belonging.members_of(meta.uid)
         children = [self.objects[uid] for uid in members if uid != meta.uid and uid in self.objects]
         children.sort(key=lambda child: (str(child.meta.created_at), child.meta.name))
         pods = sorted((self.pods[uid] for uid in members if uid in self.pods), key=lambda pod: pod.meta.name)
@@ -399,6 +377,7 @@ class ClusterState:
             top_reference=None if facts is not None else meta,
             children=tuple(children),
             pods=tuple(pods),
+            problems=self.belonging.problems_of(meta.uid),
             nodes=self.nodes,
             namespace=self.namespaces.get(meta.namespace or ""),
             priority_classes=self.priority_classes,
@@ -408,9 +387,13 @@ class ClusterState:
         )
 
     def _pod_view(self, pod: PodFacts) -> WorkloadView:
+        members = self.belonging.members_of(pod.meta.uid)
+        owned = [self.pods[uid] for uid in members if uid != pod.meta.uid and uid in self.pods]
+        owned.sort(key=lambda other: other.meta.name)
         return WorkloadView(
             top_is_pod=True,
-            pods=(pod,),
+            pods=(pod, *owned),
+            problems=self.belonging.problems_of(pod.meta.uid),
             nodes=self.nodes,
             namespace=self.namespaces.get(pod.meta.namespace or ""),
             priority_classes=self.priority_classes,

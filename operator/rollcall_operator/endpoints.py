@@ -69,6 +69,8 @@ def _metrics(probes: Probes) -> Callable[[web.Request], Awaitable[web.StreamResp
         measures.unresolved.set(len(state.unresolved))
         for sort, number in state.size.items():
             measures.objects.labels(sort).set(number)
+        for reason, number in state.ignored_pods().items():
+            measures.ignored_pods.labels(reason).set(number)
         measures.weigh(state.holdings, state.is_shown)
         body = generate_latest(measures.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

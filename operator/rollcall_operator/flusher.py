@@ -158,9 +158,9 @@ class Flusher:
             if uid in gone:
                 continue
             view = self._state.view(uid)
-            if view is None:
+            if view is None and not self._state.is_hidden(uid):
                 continue
-            if not self._state.is_shown(_namespace_of(view)):
+            if view is None or not self._state.is_shown(_namespace_of(view)):
                 hidden = self._hide(uid, now)
                 if hidden is not None:
                     gone[uid] = hidden
@@ -225,7 +225,7 @@ class Flusher:
         return replace(gone, observed_version=version)
 
     def _hide(self, uid: str, now: datetime) -> Gone | None:
-        """Close the row of a workload whose namespace is no project's any more."""
+        """Close the row of a workload whose namespace is no project's any more, or that is part of another by now."""
         if uid not in self._written and uid not in self.remembered_at_start:
             return None
         version = self.remembered.get(uid, Remembered()).observed_version

@@ -30,6 +30,9 @@ class Measures:
         self.unresolved = Gauge(
             "rollcall_unresolved_objects", "Objects whose top owner is not known yet.", registry=registry
         )
+        self.ignored_pods = Gauge(
+            "rollcall_ignored_pods", "Pods that are on no record, by reason.", ["reason"], registry=registry
+        )
         self.objects = Gauge("rollcall_objects", "Facts held in memory, by sort.", ["sort"], registry=registry)
         self.flush_seconds = Histogram(
             "rollcall_flush_seconds",

@@ -1,4 +1,4 @@
-"""Reading the metadata of owners that no watch brings: once per uid, single-flight, with a memory of refusals."""
+"""Reading the metadata of owners that no watch brings: once per owner, single-flight, remembered for a while."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,9 +11,10 @@ import structlog
 from rollcall.cluster_access import METADATA, ApiStatusError, get_json
 from rollcall.domain.facts import KindKey, Meta, OwnerReference
 from rollcall.domain.ownership import key_of
+from rollcall.domain.placing import Missing
 from rollcall.domain.reading import read_meta
 from rollcall.errors import ClusterError
-from rollcall_operator.cluster_state import ClusterState, Missing
+from rollcall_operator.cluster_state import ClusterState
 from rollcall_operator.discovery import ServedKind, served_kinds
 
 PATIENCE = timedelta(seconds=5)
@@ -21,7 +22,13 @@ PATIENCE = timedelta(seconds=5)
 
 GONE_FOR = timedelta(seconds=60)
 FORBIDDEN_FOR = timedelta(minutes=10)
+FOUND_FOR = timedelta(minutes=10)
+"""How long each answer holds; then the next object that needs the owner asks again."""
 
+_Asked = tuple[str | None, str]
+"""The namespace of the reference, and the owner's uid."""
+
+_HOLDS = {Missing.GONE: GONE_FOR, Missing.FORBIDDEN: FORBIDDEN_FOR}
 _FORBIDDEN = (401, 403)
 _NOT_FOUND = 404
 _AT_ONCE = 16
@@ -46,34 +53,45 @@ class OwnerReader:
         self._server = server
         self._watched = watched
         self._clock = clock
-        self._first_missed: dict[str, datetime] = {}
-        self._refused_until: dict[str, datetime] = {}
+        self._first_missed: dict[_Asked, datetime] = {}
+        self._holds_until: dict[str, datetime] = {}
+        """By what the state keeps the answer under."""
+        self._refused: dict[_Asked, tuple[datetime, OwnerReference]] = {}
+        """Until when it is taken for granted that an owner may not be read."""
         self._discovered: dict[str, tuple[datetime, dict[KindKey, ServedKind]]] = {}
         self._reported: set[KindKey] = set()
 
     async def read_missing(self) -> int:
         """One round: read each owner that is due, once however many members wait for it; returns how many."""
         now = self._clock()
-        wanted: dict[str, tuple[OwnerReference, str | None]] = {}
+        wanted: dict[_Asked, OwnerReference] = {}
         for member, owner in self._state.unresolved.items():
             facts = self._state.pods.get(member) or self._state.objects.get(member)
             if facts is not None:
-                wanted.setdefault(owner.uid, (owner, facts.meta.namespace))
-        for uid in self._first_missed.keys() - wanted.keys():
-            del self._first_missed[uid]
-        for uid in [uid for uid, until in self._refused_until.items() if until <= now]:
-            # Asked again: the owner may have been made readable, or have arrived.
-            del self._refused_until[uid]
-            if isinstance(self._state.looked_up.get(uid), Missing):
-                del self._state.looked_up[uid]
-        due = [
-            (owner, namespace)
-            for uid, (owner, namespace) in wanted.items()
-            if not self._watched(key_of(owner)) or now - self._first_missed.setdefault(uid, now) >= PATIENCE
-        ]
-        for start in range(0, len(due), _AT_ONCE):
-            await asyncio.gather(*(self._read(owner, namespace) for owner, namespace in due[start : start + _AT_ONCE]))
-        return len(due)
+                wanted.setdefault((facts.meta.namespace, owner.uid), owner)
+        for asked in self._first_missed.keys() - wanted.keys():
+            del self._first_missed[asked]
+        due = {
+            asked: owner
+            for asked, owner in wanted.items()
+            if not self._watched(key_of(owner)) or now - self._first_missed.setdefault(asked, now) >= PATIENCE
+        }
+        due |= self._forget_old(now)
+        places = list(due.items())
+        for start in range(0, len(places), _AT_ONCE):
+            some = places[start : start + _AT_ONCE]
+            await asyncio.gather(*(self._read(owner, namespace) for (namespace, _), owner in some))
+        return len(places)
+
+    def _forget_old(self, now: datetime) -> dict[_Asked, OwnerReference]:
+        """Drop answers that hold no longer; returns refused owners to ask for again: they may be readable by now."""
+        for key in [key for key, until in self._holds_until.items() if until <= now]:
+            del self._holds_until[key]
+            self._state.belonging.looked_up.pop(key, None)
+        again = {asked: owner for asked, (until, owner) in self._refused.items() if until <= now}
+        for asked in again:
+            del self._refused[asked]
+        return {asked: owner for asked, owner in again.items() if self._state.belonging.is_asked_for(asked[1])}
 
     async def _read(self, owner: OwnerReference, namespace: str | None) -> None:
         try:
@@ -82,14 +100,15 @@ class OwnerReader:
             # Neither yes nor no: nothing is published under a wrong top; the next round asks again.
             log.warning("owner_read_failed", kind=owner.kind, error=str(error))
             return
-        if isinstance(found, Missing):
-            wait = FORBIDDEN_FOR if found is Missing.FORBIDDEN else GONE_FOR
-            self._refused_until[owner.uid] = self._clock() + wait
+        until = self._clock() + (_HOLDS[found] if isinstance(found, Missing) else FOUND_FOR)
+        self._holds_until[f"{namespace}/{owner.uid}" if isinstance(found, Missing) else owner.uid] = until
+        if found is Missing.FORBIDDEN:
+            self._refused[namespace, owner.uid] = (until, owner)
             key = key_of(owner)
-            if found is Missing.FORBIDDEN and key not in self._reported:
+            if key not in self._reported:
                 self._reported.add(key)
                 log.warning("owner_kind_forbidden", group=key.group, kind=key.kind)
-        self._state.learn_owner(owner.uid, found)
+        self._state.learn_owner(owner.uid, found, namespace)
 
     async def _look_up(self, owner: OwnerReference, namespace: str | None) -> Meta | Missing:
         key = key_of(owner)

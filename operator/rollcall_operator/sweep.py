@@ -169,6 +169,7 @@ class Sweeper:
             if listed.standing is Standing.LISTED:
                 if key == POD:
                     state.holdings.keep_only(listed.uids, version=listed.version)
+                    state.keep_ignored(listed.uids, version=listed.version)
                 closed += state.forget_unseen(missing, version=listed.version, at=now)
                 state.floor_version = max(state.floor_version, listed.version)
             elif self._is_unserved(key, listed):
@@ -204,6 +205,8 @@ class Sweeper:
             return pods is not None and pods.standing is Standing.LISTED and state.view(row.uid) is None
         match listed.standing:
             case Standing.LISTED:
+                if state.is_hidden(row.uid):
+                    return True  # written when it was not known to be part of another
                 in_memory = row.uid in state.objects or row.uid in state.pods
                 return row.uid not in listed.uids and not in_memory
             case Standing.NOT_SERVED:

@@ -9,9 +9,10 @@ from support.observed import NOW, SETTINGS, STATUSES
 from rollcall.domain.balance import balance
 from rollcall.domain.derivation import derive
 from rollcall.domain.facts import KindKey
+from rollcall.domain.placing import Missing
 from rollcall.domain.reading import read_pod
 from rollcall.domain.records import Remembered
-from rollcall_operator.cluster_state import CLAIM, NAMESPACE, NODE, POD, ClusterState, EventType, Missing
+from rollcall_operator.cluster_state import CLAIM, NAMESPACE, NODE, POD, ClusterState, EventType
 from rollcall_operator.measures import Measures
 
 DEPLOYMENT = KindKey(group="apps", kind="Deployment")

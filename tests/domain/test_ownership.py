@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.observed import SETTINGS, pod
 
-from rollcall.domain.facts import KindKey, OwnerReference
+from rollcall.domain.facts import DomainSettings, KindKey, OwnerReference
 from rollcall.domain.kinds import catalogue
 from rollcall.domain.ownership import (
     MOST_STEPS,
+    Ignored,
     OwnerWalk,
     controller_of,
     ignored_because,
@@ -117,6 +118,13 @@ def test_without_a_controller_the_only_owner_or_a_known_one_is_followed():
     assert controller_of([], catalogue.is_catalogued) is None
 
 
+def test_of_several_known_owners_the_one_with_the_longest_chain_is_followed():
+    pair = [owner("Job", controller=False), owner("PyTorchJob", controller=False)]
+    assert controller_of(pair, catalogue.is_catalogued).kind == "Job"
+    longest = controller_of(pair, catalogue.is_catalogued, lambda one: {"Job": 1, "PyTorchJob": 2}[one.kind])
+    assert longest.kind == "PyTorchJob"
+
+
 def test_a_dangling_owner_is_known_by_its_reference():
     found = walk(*chain_of("Pod", "ReplicaSet", "Deployment"), missing={"replicaset"})
     assert (found.top().kind, found.top().uid, found.top().namespace) == ("ReplicaSet", "replicaset", "ns")
@@ -140,7 +148,13 @@ def test_a_circle_ends_and_is_named(kinds):
     circle = [meta(kind, owner(kinds[(place + 1) % len(kinds)])) for place, kind in enumerate(kinds)]
     found = walk(meta("Pod", owner(kinds[0])), *circle)
     assert "circle" in found.problems[0]
-    assert found.top().kind == ("Job" if "Job" in kinds else kinds[-1])
+    assert found.top().kind == ("Job" if "Job" in kinds else min(kinds))
+
+
+def test_a_circle_has_one_top_wherever_one_starts():
+    circle = [meta("Job", owner("PyTorchJob")), meta("PyTorchJob", owner("Thing")), meta("Thing", owner("Job"))]
+    for place in range(3):
+        assert walk(*circle[place:], *circle[:place]).top().kind == "Job"
 
 
 def test_an_object_that_owns_itself_is_its_own_top():
@@ -172,26 +186,36 @@ def test_any_graph_of_owners_has_one_top_and_the_walk_ends(edges, kinds, control
     found = walk(*world)
     assert found.top() in found.chain
     assert len(found.chain) <= MOST_STEPS + 1
+    known = [one for one in found.chain if one.kind != "Pod" and catalogue.is_catalogued(one.key)]
+    assert found.top() in known if known else not catalogue.is_catalogued(found.top().key) or found.top().kind == "Pod"
+    if any("longer" in problem for problem in found.problems):
+        return
     # Who belongs to whom does not depend on where in the chain one starts to look.
-    above = [one for one in found.chain[1:] if one.kind != "Pod"]
-    known = [one for one in above if catalogue.is_catalogued(one.key)]
-    if known:
-        assert found.top() == known[-1]
+    for one in known:
+        others = [other for other in world if other.uid != one.uid]
+        assert one not in world or walk(one, *others).top().uid == found.top().uid
 
 
 IGNORED = [
-    ("of a DaemonSet", {"owners": [owner("DaemonSet")]}, True),
-    ("of a DaemonSet that is not its controller", {"owners": [owner("DaemonSet", controller=False)]}, False),
-    ("static", {"owners": [owner("Node")]}, True),
-    ("mirror", {"annotations": {"kubernetes.io/config.mirror": "x"}}, True),
-    ("reservation", {"labels": {"app": "runai-reservation"}}, True),
-    ("in a reservation namespace", {"namespace": "kai-resource-reservation"}, True),
-    ("in kube-system", {"namespace": "kube-system"}, True),
-    ("redis clean-up", {"labels": {"ray.io/node-type": "redis-cleanup"}}, True),
-    ("agent of a Workflow", {"labels": {"workflows.argoproj.io/component": "agent"}}, True),
-    ("affinity assistant of Tekton", {"labels": {"app.kubernetes.io/component": "affinity-assistant"}}, True),
-    ("a head of Ray", {"labels": {"ray.io/node-type": "head"}}, False),
-    ("plain", {}, False),
+    ("of a DaemonSet", {"owners": [owner("DaemonSet")]}, Ignored.DAEMON_SET),
+    ("of a DaemonSet that is not its controller", {"owners": [owner("DaemonSet", controller=False)]}, None),
+    ("static", {"owners": [owner("Node")]}, Ignored.STATIC),
+    ("mirror", {"annotations": {"kubernetes.io/config.mirror": "x"}}, Ignored.STATIC),
+    ("reservation", {"labels": {"app": "runai-reservation"}}, Ignored.RESERVATION),
+    ("reservation of KAI", {"labels": {"app": "kai-reservation"}}, Ignored.RESERVATION),
+    ("in a reservation namespace", {"namespace": "kai-resource-reservation"}, Ignored.RESERVATION),
+    ("for an autoscaler", {"namespace": "kai-scale-adjust"}, Ignored.SCALE_ADJUST),
+    ("in kube-system", {"namespace": "kube-system"}, Ignored.NAMESPACE),
+    ("redis clean-up", {"labels": {"ray.io/node-type": "redis-cleanup"}}, Ignored.REDIS_CLEANUP),
+    ("agent of a Workflow", {"labels": {"workflows.argoproj.io/component": "agent"}}, Ignored.WORKFLOW_AGENT),
+    ("agent for resources", {"labels": {"workflows.argoproj.io/component": "resource-agent"}}, Ignored.WORKFLOW_AGENT),
+    (
+        "affinity assistant of Tekton",
+        {"labels": {"app.kubernetes.io/component": "affinity-assistant"}},
+        Ignored.AFFINITY_ASSISTANT,
+    ),
+    ("a head of Ray", {"labels": {"ray.io/node-type": "head"}}, None),
+    ("plain", {}, None),
 ]
 
 
@@ -209,7 +233,17 @@ def test_pods_that_are_never_a_workloads(given, ignored):
     ]
     metadata = {key: value for key, value in given.items() if key != "owners"}
     found = pod(**metadata, ownerReferences=owners)
-    assert (ignored_because(found, SETTINGS) is not None) is ignored
+    assert ignored_because(found, SETTINGS) is ignored
+
+
+def test_namespaces_of_operators_are_ignored_where_the_admin_says_so():
+    found = pod(namespace="gpu-operator")
+    assert ignored_because(found, SETTINGS) is None
+    assert ignored_because(found, DomainSettings(ignored_namespaces=("gpu-operator",))) is Ignored.NAMESPACE
+
+
+def test_every_reason_has_its_sentence():
+    assert len({reason.sentence for reason in Ignored}) == len(Ignored)
 
 
 @pytest.mark.parametrize(

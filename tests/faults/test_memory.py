@@ -10,9 +10,10 @@ from support.rows import Rows
 from support.simulated_cluster import RUNNING, a_container, a_pod_body, owned_by
 
 from rollcall.domain.facts import DomainSettings, KindKey
+from rollcall.domain.placing import Missing
 from rollcall.settings import DatabaseSettings
 from rollcall_demo.resources import DEPLOYMENT, JOB, REPLICASET, Resource
-from rollcall_operator.cluster_state import NAMESPACE, NODE, POD, ClusterState, EventType, Missing
+from rollcall_operator.cluster_state import NAMESPACE, NODE, POD, ClusterState, EventType
 from rollcall_operator.flusher import Flusher
 from rollcall_operator.measures import Measures
 from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
@@ -65,7 +66,7 @@ class Life:
     def held(self) -> dict[str, int]:
         """The size of everything that grows with workloads."""
         found: dict[str, int] = {}
-        for holder in (self.state, self.flusher):
+        for holder in (self.state, self.state.belonging, self.flusher):
             for name, value in vars(holder).items():
                 if isinstance(value, Sized) and not isinstance(value, str):
                     found[name] = len(value)

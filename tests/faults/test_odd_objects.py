@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.domain.facts import DomainSettings, KindKey
+from rollcall.domain.placing import Missing
 from rollcall.settings import ClusterSettings, DatabaseSettings, Settings
 from rollcall.store.engine import create_engine
 from rollcall_operator.cluster_state import (
@@ -22,7 +23,6 @@ from rollcall_operator.cluster_state import (
     PRIORITY_CLASS,
     ClusterState,
     EventType,
-    Missing,
 )
 from rollcall_operator.discovery import ServedKind
 from rollcall_operator.flusher import Flusher

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from rollcall.domain.claims import read_claim, read_claim_template
 from rollcall.domain.facts import (
     ClaimFacts,
     DomainSettings,
-    KindKey,
     Meta,
     NamespaceFacts,
     NodeFacts,
@@ -19,7 +19,8 @@ from rollcall.domain.facts import (
     WorkloadView,
 )
 from rollcall.domain.kinds.catalogue import Catalogue, built_in
-from rollcall.domain.ownership import OwnerWalk, ignored_because
+from rollcall.domain.ownership import ignored_because, key_of
+from rollcall.domain.placing import Missing, Name, names_of, place
 from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
 
 _CORE_GROUPS = frozenset({"", "rbac.authorization.k8s.io", "apiextensions.k8s.io", "coordination.k8s.io"})
@@ -27,6 +28,7 @@ _CORE_GROUPS = frozenset({"", "rbac.authorization.k8s.io", "apiextensions.k8s.io
 
 
 _CLAIMS_GROUP = "resource.k8s.io/"
+_MADE_FROM_A_NAME = 5
 
 
 @dataclass(slots=True)
@@ -63,31 +65,38 @@ def gather(
     tops: dict[str, Meta] = {}
     pods_of: dict[str, list[PodFacts]] = defaultdict(list)
     children_of: dict[str, list[ObjectFacts]] = defaultdict(list)
+    problems_of: dict[str, set[str]] = defaultdict(set)
     for pod in given.pods.values():
-        if why := ignored_because(pod, settings, kinds.is_ignored):
-            left_out.append(f"Pod {pod.meta.name} is never a workload's: {why}.")
+        found = place(pod.meta, index, kinds)
+        why = ignored_because(pod, settings, kinds.is_ignored) or found.ignored
+        if why is not None or found.top is None:
+            left_out.append(f"Pod {pod.meta.name} is never a workload's: {why.sentence if why else 'it has no place'}.")
             continue
-        top = index.top_of(pod.meta)
-        tops[top.uid] = top
-        pods_of[top.uid].append(pod)
-    for found in given.others.values():
-        top = index.top_of(found.meta)
-        if top.uid != found.meta.uid:
-            tops.setdefault(top.uid, top)
-            children_of[top.uid].append(found)
-        elif kinds.is_template(found):
-            left_out.append(f"{found.meta.kind} {found.meta.name} is a template, no workload.")
-        elif found.meta.uid in tops or _may_be_workload(found.meta, kinds):
-            tops.setdefault(found.meta.uid, found.meta)
+        tops[found.top.uid] = found.top
+        pods_of[found.top.uid].append(pod)
+        problems_of[found.top.uid].update(found.problems)
+    for other in given.others.values():
+        found = place(other.meta, index, kinds)
+        top = found.top or other.meta
+        if top.uid != other.meta.uid:
+            if kinds.is_catalogued(other.meta.key):
+                tops.setdefault(top.uid, top)
+                children_of[top.uid].append(other)
+        elif kinds.is_template(other):
+            left_out.append(f"{other.meta.kind} {other.meta.name} is a template, no workload.")
+        elif other.meta.uid in tops or _may_be_workload(other.meta, kinds):
+            tops.setdefault(other.meta.uid, other.meta)
         else:
-            left_out.append(f"{found.meta.kind} {found.meta.name} is no workload.")
+            left_out.append(f"{other.meta.kind} {other.meta.name} is no workload.")
+        problems_of[top.uid].update(found.problems)
     views = [
         WorkloadView(
             top=given.others.get(uid),
             top_is_pod=uid in given.pods,
             top_reference=None if uid in given.others or uid in given.pods else top,
             children=tuple(sorted(children_of[uid], key=lambda child: (str(child.meta.created_at), child.meta.name))),
-            pods=tuple(sorted(pods_of[uid], key=lambda pod: pod.meta.name)),
+            pods=tuple(sorted(pods_of[uid], key=lambda pod: (pod.meta.uid != top.uid, pod.meta.name))),
+            problems=tuple(sorted(problems_of[uid])),
             nodes=given.nodes,
             namespace=given.namespaces.get(top.namespace or ""),
             claims=given.claims.get(top.namespace or "", {}),
@@ -149,23 +158,28 @@ class _Index:
     """Owners among the given objects, by uid; by kind and name where a manifest never had one."""
 
     def __init__(self, given: Given, kinds: Catalogue) -> None:
-        self._kinds = kinds
         metas = [*(pod.meta for pod in given.pods.values()), *(found.meta for found in given.others.values())]
         self._by_uid = {meta.uid: meta for meta in metas}
-        self._by_name = {(meta.key, meta.namespace, meta.name): meta for meta in metas}
+        self._by_address = {(meta.key, meta.namespace, meta.name): meta for meta in metas if _is_made_up(meta.uid)}
+        self._by_name = {name: meta for meta in metas for name in names_of(meta, kinds)}
 
-    def top_of(self, start: Meta) -> Meta:
-        walk = OwnerWalk(start, self._kinds.is_catalogued)
-        while (owner := walk.next_owner()) is not None:
-            meta = self._find(owner, start.namespace)
-            if meta is None:
-                walk.not_found(owner)
-            else:
-                walk.found(meta)
-        return walk.top()
+    def owner(self, owner: OwnerReference, namespace: str | None) -> Meta | Missing | None:
+        """The metadata behind a reference; what was not given is gone."""
+        found = self._by_uid.get(owner.uid)
+        return found or self._by_address.get((key_of(owner), namespace, owner.name)) or Missing.GONE
 
-    def _find(self, owner: OwnerReference, namespace: str | None) -> Meta | None:
-        if owner.uid in self._by_uid:
-            return self._by_uid[owner.uid]
-        group = owner.api_version.rpartition("/")[0]
-        return self._by_name.get((KindKey(group=group, kind=owner.kind), namespace, owner.name))
+    def seen(self, uid: str) -> Meta | None:
+        """The metadata of what was given."""
+        return self._by_uid.get(uid)
+
+    def named(self, name: Name) -> Meta | None:
+        """The given object of that name."""
+        return self._by_name.get(name)
+
+
+def _is_made_up(uid: str) -> bool:
+    """Whether the uid was made from kind and name (`rollcall.explain.documents`), for the manifest had none."""
+    try:
+        return UUID(uid).version == _MADE_FROM_A_NAME
+    except ValueError:
+        return False
