@@ -63,7 +63,7 @@ def entry_of(key: KindKey, version: str) -> KindEntry:
         versions=(version,) if version else (),
         plural="",
         category=Category.TRAIN,
-        signals=_signals,
+        signals=signals,
         roles=(Role(template="spec.template", replicas="spec.replicas"),),
         priority_paths=("spec.template.spec.priorityClassName",),
         completed_at="status.completionTime",
@@ -71,7 +71,8 @@ def entry_of(key: KindKey, version: str) -> KindEntry:
     )
 
 
-def _signals(obj: ObjectFacts, _children: tuple[ObjectFacts, ...], _pods: tuple[JudgedPod, ...]) -> Signals:
+def signals(obj: ObjectFacts, _children: tuple[ObjectFacts, ...], _pods: tuple[JudgedPod, ...]) -> Signals:
+    """What the conventions make of an object."""
     status = obj.status
     word = text_at(status, "phase") or text_at(status, "state")
     says = plain_word(word)
