@@ -3,8 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from rollcall.domain import accounting, conditions, ladder, messages, priority, queues, submission, totals
+from rollcall.domain.attachments import Datasource
+from rollcall.domain.connections import connections_of, urls_said
+from rollcall.domain.datasources import datasource_at
 from rollcall.domain.decision import completed_at, decide
 from rollcall.domain.facts import DomainSettings, Meta, PodFacts, WorkloadView
 from rollcall.domain.node_pools import DEFAULT_POOL, POOLS_ANNOTATION, requested_node_pools
@@ -23,8 +27,10 @@ from rollcall.domain.records import (
 from rollcall.domain.roles import Asked
 from rollcall.domain.signals import Signals
 from rollcall.domain.subject import Subject, asked_by, images_of, judge_pods, signals_of, subject_of
+from rollcall.domain.topology import topology_of
 
 _MOST_PROBLEMS = 20
+_Value = TypeVar("_Value", str, tuple[tuple[str, str], ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +93,8 @@ def derive(
     waits_in = view.queues if outcome.phase is Phase.PENDING else ()
     project = project_of(view.namespace, meta, pods, settings)
     department = department_of(view.namespace, settings)
+    said = urls_said(entry, subject.obj)
+    urls, connections = connections_of(meta.name, said, view.exposures, asked.roles, pods, view.nodes)
     workload = WorkloadRecord(
         uid=meta.uid,
         api_group=meta.api_group,
@@ -101,7 +109,7 @@ def derive(
         department_id=department,
         department_name=department,
         source=Source.OTHER,
-        submitted_by=submission.submitter_of(meta, pods),
+        submitted_by=submission.submitter_of(meta, entry.texts_of(subject.obj, entry.submitter_paths), pods),
         priority_class_name=class_name,
         priority=value,
         preemptible=priority.is_preemptible(value, meta, pods),
@@ -132,6 +140,11 @@ def derive(
         arguments=asked.arguments or _first(pod.arguments for pod in pods),
         distributed_framework=entry.framework_of(subject.obj),
         additional_fields=entry.fields_of(subject.obj),
+        datasources=_datasources(subject, asked, pods),
+        environment=asked.environment or _first(pod.environment for pod in pods) or (),
+        urls=urls,
+        connections=connections,
+        topology=topology_of(meta, asked.roles, pods),
         problems=problems,
         observed_version=_version(subject, view, remembered, floor_version),
     )
@@ -211,7 +224,14 @@ def _requested_node_pools(
     return tuple(dict.fromkeys(pools)) or (DEFAULT_POOL,)
 
 
-def _first(values: Iterable[str | None]) -> str | None:
+def _datasources(subject: Subject, asked: Asked, pods: tuple[PodFacts, ...]) -> tuple[Datasource, ...]:
+    """What the templates mount and the object names by URIs; without any, what the pods mount."""
+    uris = subject.entry.texts_of(subject.obj, subject.entry.storage_paths)
+    found = [*asked.datasources, *(one for uri in uris if (one := datasource_at(uri)) is not None)]
+    return tuple(dict.fromkeys(found or (one for pod in pods for one in pod.datasources)))
+
+
+def _first(values: Iterable[_Value | None]) -> _Value | None:
     return next((value for value in values if value), None)
 
 

@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from rollcall.domain.attachments import Datasource
+from rollcall.domain.exposure import Exposure
 from rollcall.domain.gpus import GpuRules, rules
 from rollcall.domain.records import Condition, OrgType, PhaseReason, ResourceRequest, Resources
 
@@ -126,14 +128,17 @@ class PodFacts:
     """Of the request, whole ``nvidia.com/gpu``: on a node that time-slices them they are shares, not GPUs."""
     claims: tuple[PodClaim, ...] = ()
     """The devices it claims; they come on top of ``request``, which cannot know them."""
+    datasources: tuple[Datasource, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    """(name, literal value) of its first container; empty unless the setting asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectFacts:
     """An object of a job kind: metadata, and the spec and status a kind's entry reads.
 
-    ``spec`` and ``status`` are plain JSON mappings, ``{}`` where absent or not mappings; environment values and
-    ``managedFields`` were taken out.
+    ``spec`` and ``status`` are plain JSON mappings, ``{}`` where absent or not mappings; environment values (unless
+    the setting asks for them) and ``managedFields`` were taken out.
     """
 
     meta: Meta
@@ -158,6 +163,8 @@ class NodeFacts:
     """Whether its ``nvidia.com/gpu`` are shares of devices (label ``nvidia.com/gpu.replicas``)."""
     part_memory_bytes: Mapping[str, int] = field(default_factory=dict)
     """The exact memory of each sort of MIG slice, by resource name."""
+    address: str | None = None
+    """At which ports of its Services are reached, from outside where it has such an address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +245,8 @@ class DomainSettings:
     """Names of resources that count as GPUs on top of the known ones."""
     gpu_device_classes: tuple[str, ...] = ("gpu",)
     """Parts of names of DeviceClasses whose devices count as GPUs."""
+    environment_values: bool = False
+    """Whether literal values of environment variables are kept at all."""
     ignored_namespaces: tuple[str, ...] = (
         "kai-resource-reservation",
         "runai-reservation",
@@ -277,5 +286,7 @@ class WorkloadView:
     """What stands in queues for it, its children or its pods, by kind and name."""
     problems: tuple[str, ...] = ()
     """What was odd on the way to the top owner, as sentences."""
+    exposures: tuple[Exposure, ...] = ()
+    """What Services and Ingresses expose in its namespace."""
     catalogue: "Catalogue | None" = None
     """Which kinds there are; ``None``: those that are built in."""

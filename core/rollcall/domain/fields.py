@@ -40,6 +40,20 @@ def text_at(root: Mapping[str, Any], path: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def texts_at(root: Any, path: str) -> Iterator[str]:
+    """The non-empty texts at a path in which ``*`` is each element of a list and each value of a mapping."""
+    step, _, rest = path.partition(".")
+    if step == "*":
+        inner = tuple(root.values()) if isinstance(root, Mapping) else root if isinstance(root, list | tuple) else ()
+    else:
+        inner = (root.get(step),) if isinstance(root, Mapping) else ()
+    for value in inner:
+        if rest:
+            yield from texts_at(value, rest)
+        elif isinstance(value, str) and value:
+            yield value
+
+
 def whole_at(root: Mapping[str, Any], path: str) -> int | None:
     """The count at ``path``: a whole number, not negative, that fits an int32."""
     value = at(root, path)

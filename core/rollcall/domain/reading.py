@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from rollcall.domain import gpus
+from rollcall.domain import environment, gpus
 from rollcall.domain.claims import claims_of
+from rollcall.domain.datasources import datasources_of
 from rollcall.domain.facts import (
     ContainerFacts,
     DomainSettings,
@@ -22,19 +23,22 @@ from rollcall.domain.facts import (
     OwnerReference,
     PodFacts,
 )
-from rollcall.domain.fields import EMPTY, at, elements_at, instant, mapping_at, whole_at
+from rollcall.domain.fields import EMPTY, elements_at, instant, mapping_at, text_at, whole_at
 from rollcall.domain.node_pools import POOLS_ANNOTATION, pool_of_node, requested_node_pools
 from rollcall.domain.ownership import MIRROR_ANNOTATION, split_api_version
 from rollcall.domain.projects import project_label_of
 from rollcall.domain.records import Condition
 from rollcall.domain.requests import odd_quantities, read_pod_request, resources_of
+from rollcall.domain.submission import SUBMITTER_ANNOTATIONS
+from rollcall.domain.topology import TOPOLOGY_ANNOTATIONS
 
 KEPT_ANNOTATIONS = frozenset(
     {
         POOLS_ANNOTATION,
         MIRROR_ANNOTATION,
         *gpus.KEPT_ANNOTATIONS,
-        "user",
+        *SUBMITTER_ANNOTATIONS,
+        *TOPOLOGY_ANNOTATIONS,
         "kai.scheduler/batch-min-member",
         "kueue.x-k8s.io/job-min-parallelism",
         "kueue.x-k8s.io/queue-name",
@@ -116,8 +120,8 @@ def read_meta(obj: Mapping[str, Any]) -> Meta | None:
     )
 
 
-def read_object(obj: Mapping[str, Any]) -> ObjectFacts | None:
-    """An object of a job kind, with spec and status as plain JSON without environment values."""
+def read_object(obj: Mapping[str, Any], settings: DomainSettings | None = None) -> ObjectFacts | None:
+    """An object of a job kind, with spec and status as plain JSON; environment values only as the setting says."""
     meta = read_meta(obj)
     if meta is None:
         return None
@@ -126,7 +130,9 @@ def read_object(obj: Mapping[str, Any]) -> ObjectFacts | None:
     if isinstance(conditions, list) and len(conditions) > _MANY_CONDITIONS:
         status = {**status, "conditions": conditions[-MOST_CONDITIONS:]}
         meta = replace(meta, problems=(*meta.problems, f"it has {len(conditions)} conditions"))
-    return ObjectFacts(meta=meta, spec=_plain(mapping_at(obj, "spec")), status=_plain(status))
+    keep_values = (settings or _DEFAULT_SETTINGS).environment_values
+    spec = _plain(mapping_at(obj, "spec"), keep_values=keep_values)
+    return ObjectFacts(meta=meta, spec=spec, status=_plain(status, keep_values=False))
 
 
 def read_pod(obj: Mapping[str, Any], settings: DomainSettings | None = None) -> PodFacts | None:
@@ -167,6 +173,8 @@ def read_pod(obj: Mapping[str, Any], settings: DomainSettings | None = None) -> 
         arguments=_joined(first.get("args")),
         shareable_micros=asked.shareable_micros,
         claims=claims_of(spec, status),
+        datasources=datasources_of(spec),
+        environment=environment.literal_variables(first, clean_text) if settings.environment_values else (),
     )
 
 
@@ -185,6 +193,7 @@ def read_node(obj: Mapping[str, Any], settings: DomainSettings) -> NodeFacts | N
         allocatable=resources_of(mapping_at(status, "allocatable"), settings.gpu_rules),
         time_sliced=gpus.is_time_sliced(meta.labels),
         part_memory_bytes=gpus.part_memory_sizes(meta.labels),
+        address=_address(status),
     )
 
 
@@ -298,23 +307,27 @@ def _joined(words: Any) -> str | None:
     return clean_text(" ".join(word for word in words if isinstance(word, str))) or None
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
+def _address(status: Mapping[str, Any]) -> str | None:
+    """The address of a node that is reached from farthest off."""
+    found = {text_at(one, "type"): text_at(one, "address") for one in elements_at(status, "addresses")[:MOST_OWNERS]}
+    return next((clean_text(found[sort]) for sort in _ADDRESSES if found.get(sort)), None)
+
+
+_ADDRESSES = ("ExternalIP", "ExternalDNS", "InternalIP")
+
+
+def _plain(value: Any, depth: int = 0, *, keep_values: bool) -> Any:
     """A copy without environment values and last-applied bodies, its text made safe, cut where absurdly deep."""
     if depth > _MOST_DEPTH:
         return None
     if isinstance(value, Mapping):
         return {
-            clean_text(key) or "": [_without_value(item) for item in inner]
-            if key == "env" and isinstance(inner, list)
-            else _plain(inner, depth + 1)
+            clean_text(key) or "": environment.reduced(inner, clean_text, keep_values=keep_values)
+            if key in environment.VARIABLES and not isinstance(inner, str)
+            else _plain(inner, depth + 1, keep_values=keep_values)
             for key, inner in value.items()
-            if isinstance(key, str)
+            if isinstance(key, str) and key not in environment.DROPPED
         }
     if isinstance(value, list | tuple):
-        return [_plain(item, depth + 1) for item in value]
+        return [_plain(item, depth + 1, keep_values=keep_values) for item in value]
     return clean_text(value, most=16 * MOST_TEXT) if isinstance(value, str) else value
-
-
-def _without_value(variable: Any) -> Any:
-    name = at(variable, "name") if isinstance(variable, Mapping) else None
-    return {"name": clean_text(name) or ""}

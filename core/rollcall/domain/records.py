@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from rollcall.domain.attachments import Connection, Datasource, Topology
+
 UNKNOWN_RULE = "16"
 """The rule of the ladder that fires when nothing can be decided."""
 
@@ -237,6 +239,12 @@ class WorkloadRecord:
     arguments: str | None
     distributed_framework: str | None
     additional_fields: tuple[tuple[str, str], ...]
+    datasources: tuple[Datasource, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    """(name, literal value) of the main container; empty unless the setting asks for it."""
+    urls: tuple[str, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    topology: Topology | None = None
     problems: tuple[str, ...]
     """What was odd about the objects, as sentences; also led into ``phase_message`` when the phase is Unknown."""
     observed_version: int

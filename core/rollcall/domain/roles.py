@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollcall.domain import requests, totals
+from rollcall.domain import environment, requests, totals
+from rollcall.domain.attachments import Datasource
+from rollcall.domain.datasources import datasources_of
 from rollcall.domain.facts import ObjectFacts
-from rollcall.domain.fields import EMPTY, MOST_PODS, at, elements_at, is_absurd, text_at, whole_at
+from rollcall.domain.fields import EMPTY, MOST_PODS, at, elements_at, is_absurd, mapping_at, text_at, whole_at
 from rollcall.domain.gpus import DEFAULT_RULES, GpuRules
 from rollcall.domain.kinds.entry import FoundRole, KindEntry, Role
 from rollcall.domain.records import RequestedPods, ResourceRequest
@@ -28,6 +30,9 @@ class Asked:
     images: tuple[str, ...] = ()
     command: str | None = None
     arguments: str | None = None
+    datasources: tuple[Datasource, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    """Of the first container, as far as the facts have values."""
     priority_class_name: str | None = None
     problems: tuple[str, ...] = ()
     """What of it could not be read, as sentences."""
@@ -88,6 +93,8 @@ def _ask(entry: KindEntry, obj: ObjectFacts, gpu_rules: GpuRules) -> Asked:
         images=_images(roles),
         command=_joined(leading, "command"),
         arguments=_joined(leading, "args"),
+        datasources=_datasources(roles),
+        environment=environment.literal_variables(leading, _text),
         priority_class_name=_priority_class_name(entry, obj, roles),
         problems=tuple(problem for role in roles for problem in requests.odd_quantities(role.template)),
     )
@@ -152,6 +159,16 @@ def _first_container(roles: tuple[FoundRole, ...]) -> Mapping[str, Any]:
 def _images(roles: tuple[FoundRole, ...]) -> tuple[str, ...]:
     images = (text_at(container, "image") for container in _containers(roles))
     return tuple(dict.fromkeys(image for image in images if image))
+
+
+def _datasources(roles: tuple[FoundRole, ...]) -> tuple[Datasource, ...]:
+    mounted = (one for role in roles for one in datasources_of(mapping_at(role.template, "spec")))
+    return tuple(dict.fromkeys(mounted))
+
+
+def _text(value: Any) -> str | None:
+    """Text as it is: that of facts was made safe when it was read."""
+    return value if isinstance(value, str) else None
 
 
 def _joined(container: Mapping[str, Any], key: str) -> str | None:

@@ -89,6 +89,7 @@ ENTRIES = (
         signals=_signals,
         find_roles=_roles,
         requested_pods=_requested_pods,
+        url_paths=("status.mainUrl",),
         hidden_when_owned=False,
         recovers=True,
     ),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts
+from rollcall.domain.fields import texts_at
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.records import Category, RequestedPods
 from rollcall.domain.signals import Signals
@@ -36,6 +37,10 @@ CategoryHook = Callable[[ObjectFacts], Category]
 
 AskingHook = Callable[[ObjectFacts, tuple[ObjectFacts, ...]], ObjectFacts | None]
 """(object, children) to the child whose spec holds the pod templates; ``None`` before there is one."""
+
+
+UrlsHook = Callable[[ObjectFacts], tuple[str, ...]]
+"""The addresses that follow from one object, where no path leads to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,14 @@ class KindEntry:
     priority_paths: tuple[str, ...] = ()
     """Where the object names its PriorityClass, the first non-empty wins."""
     default_priority_class: str = "train"
+    submitter_paths: tuple[str, ...] = ()
+    """Where the object names who submitted it, asked after its annotations and labels."""
+    url_paths: tuple[str, ...] = ()
+    """Where the object says at which addresses it is reached; ``*`` in a path is each element or value."""
+    find_urls: UrlsHook | None = None
+    """Further addresses."""
+    storage_paths: tuple[str, ...] = ()
+    """Where the object names data or models by a URI (``s3://…``, ``pvc://…``); ``*`` as in ``url_paths``."""
     hidden_when_owned: bool = True
     """Whether it is no workload of its own where another catalogued kind owns it."""
     recovers: bool = False
@@ -164,6 +177,13 @@ class KindEntry:
     def workload_type(self) -> str:
         """The contract's ``type`` of this kind."""
         return self.type or self.key.kind
+
+    def texts_of(self, obj: ObjectFacts | None, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """What stands in the object at some of the entry's paths."""
+        if obj is None or not paths:
+            return ()
+        root = {"spec": obj.spec, "status": obj.status}
+        return tuple(text for path in paths for text in texts_at(root, path))
 
     def fields_of(self, obj: ObjectFacts | None) -> tuple[tuple[str, str], ...]:
         """The additional fields: the kind's, then the object's own."""

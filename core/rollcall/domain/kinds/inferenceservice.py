@@ -231,6 +231,8 @@ ENTRIES = (
         role_labels=("component",),
         requested_pods=_requested_pods,
         priority_paths=("spec.predictor.priorityClassName",),
+        url_paths=("status.url",),
+        storage_paths=("spec.*.*.storageUri",),
         default_priority_class="inference",
         recovers=True,
     ),

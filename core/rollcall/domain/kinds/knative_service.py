@@ -109,6 +109,7 @@ ENTRIES = (
         uid_label="serving.knative.dev/serviceUID",
         requested_pods=_requested_pods,
         priority_paths=("spec.template.spec.priorityClassName",),
+        url_paths=("status.url",),
         default_priority_class="inference",
         recovers=True,
     ),

@@ -46,6 +46,7 @@ def service(kind: str, *, hidden_when_owned: bool = True) -> KindEntry:
         roles=(Role(template="spec"),),
         find_roles=_service_roles,
         requested_pods=_service_pods,
+        url_paths=("status.model.externalEndpoint", "status.model.clusterEndpoint"),
         default_priority_class="inference",
         hidden_when_owned=hidden_when_owned,
         recovers=True,

@@ -47,6 +47,16 @@ class Counted:
     ready: int | None = None
 
 
+def dashboard(status: Mapping[str, Any], namespace: str | None) -> tuple[str, ...]:
+    """The dashboard of the cluster with this status, at the Service of its head."""
+    service = text_at(status, "head.serviceName")
+    port = text_at(status, "endpoints.dashboard") or _DASHBOARD_PORT
+    return () if service is None or not namespace else (f"http://{service}.{namespace}.svc:{port}",)
+
+
+_DASHBOARD_PORT = "8265"
+
+
 def workers(group: Mapping[str, Any]) -> int | None:
     """The pods of a worker group; ``None`` where its numbers cannot be read."""
     if any(is_absurd(group, count) for count in _COUNTS):

@@ -73,6 +73,10 @@ def _requested_pods(obj: ObjectFacts, _number: int | None) -> RequestedPods:
     return ray.cluster_requested_pods(obj.spec, ray.cluster_pods(obj.spec))
 
 
+def _urls(obj: ObjectFacts) -> tuple[str, ...]:
+    return ray.dashboard(obj.status, obj.meta.namespace)
+
+
 ENTRIES = (
     KindEntry(
         key=KindKey(group="ray.io", kind="RayCluster"),
@@ -96,6 +100,7 @@ ENTRIES = (
         role_labels=ray.ROLE_LABELS,
         requested_pods=_requested_pods,
         priority_labels=ray.PRIORITY_LABELS,
+        find_urls=_urls,
         priority_paths=("spec.headGroupSpec.template.spec.priorityClassName",),
         recovers=True,
     ),

@@ -205,6 +205,7 @@ ENTRIES = (
         role_labels=ray.ROLE_LABELS,
         requested_pods=_requested_pods,
         completed_at="status.endTime",
+        url_paths=("status.dashboardURL",),
         priority_labels=ray.PRIORITY_LABELS,
         priority_paths=("spec.rayClusterSpec.headGroupSpec.template.spec.priorityClassName",),
     ),

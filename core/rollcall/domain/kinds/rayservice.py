@@ -80,6 +80,10 @@ def _requested_pods(obj: ObjectFacts, _number: int | None) -> RequestedPods:
     return ray.cluster_requested_pods(config, ray.cluster_pods(config))
 
 
+def _urls(obj: ObjectFacts) -> tuple[str, ...]:
+    return ray.dashboard(mapping_at(obj.status, "activeServiceStatus.rayClusterStatus"), obj.meta.namespace)
+
+
 ENTRIES = (
     KindEntry(
         key=KindKey(group="ray.io", kind="RayService"),
@@ -106,6 +110,7 @@ ENTRIES = (
         role_labels=ray.ROLE_LABELS,
         requested_pods=_requested_pods,
         priority_labels=ray.PRIORITY_LABELS,
+        find_urls=_urls,
         priority_paths=("spec.rayClusterConfig.headGroupSpec.template.spec.priorityClassName",),
         hidden_when_owned=False,
         recovers=True,

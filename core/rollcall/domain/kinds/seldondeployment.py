@@ -102,6 +102,8 @@ ENTRIES = (
         roles=(Role(name="predictor", template="spec.predictors"),),
         find_roles=_find_roles,
         requested_pods=_requested_pods,
+        url_paths=("status.address.url",),
+        storage_paths=("spec.predictors.*.graph.modelUri",),
         hidden_when_owned=False,
         recovers=True,
     ),

@@ -163,6 +163,7 @@ ENTRIES = (
         name_label="sparkoperator.k8s.io/app-name",
         requested_pods=_requested_pods,
         completed_at="status.terminationTime",
+        url_paths=("status.driverInfo.webUIIngressAddress", "status.driverInfo.webUIAddress"),
         priority_paths=("spec.driver.priorityClassName", "spec.batchSchedulerOptions.priorityClassName"),
     ),
 )

@@ -140,6 +140,7 @@ ENTRIES = (
         asks_through=_job_set,
         role_labels=(jobset.ROLE_LABEL,),
         requested_pods=_requested_pods,
+        storage_paths=("spec.initializer.dataset.storageUri", "spec.initializer.model.storageUri"),
         hidden_when_owned=False,
     ),
 )

@@ -1,0 +1,103 @@
+"""How a workload is reached: the addresses that its object says, and what Services and Ingresses expose of its pods.
+
+``urls`` are all URLs; ``connections`` are the ways in from outside of the cluster.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from rollcall.domain.attachments import Connection, ConnectionType
+from rollcall.domain.datasources import without_password
+from rollcall.domain.exposure import Exposure, url_of
+from rollcall.domain.facts import NodeFacts, ObjectFacts, PodFacts
+from rollcall.domain.fields import mapping_at
+from rollcall.domain.kinds.entry import FoundRole, KindEntry
+
+MOST_CONNECTIONS = 50
+MOST_URL = 1000
+"""A longer one is left out: cut, it would lead elsewhere."""
+
+_SCHEMES = ("http", "https", "grpc", "grpcs")
+_INSIDE = (".svc", ".local", ".internal")
+
+
+def connections_of(
+    name: str,
+    said: Iterable[str],
+    exposures: Iterable[Exposure],
+    roles: Iterable[FoundRole],
+    pods: tuple[PodFacts, ...],
+    nodes: Mapping[str, NodeFacts],
+) -> tuple[tuple[str, ...], tuple[Connection, ...]]:
+    """(URLs, ways in from outside) of the workload of that name; ``said`` are the addresses its object says."""
+    urls: dict[str, None] = {}
+    ways: dict[Connection, None] = {}
+    for text in said:
+        url = _url(text)
+        if url is not None:
+            urls[url] = None
+            if not _is_inside(url):
+                ways[Connection(name=name, type=ConnectionType.EXTERNAL_URL, url=url)] = None
+    for way in _exposed(tuple(exposures), roles, pods, nodes):
+        ways[way] = None
+        if way.url is not None and "://" in way.url:
+            urls[way.url] = None
+    return tuple(urls)[:MOST_CONNECTIONS], tuple(ways)[:MOST_CONNECTIONS]
+
+
+def urls_said(entry: KindEntry, obj: ObjectFacts | None) -> tuple[str, ...]:
+    """The addresses that an object says by its kind's paths and hook."""
+    if obj is None:
+        return ()
+    found = entry.texts_of(obj, entry.url_paths)
+    return found if entry.find_urls is None else (*found, *entry.find_urls(obj))
+
+
+def _exposed(
+    exposures: tuple[Exposure, ...],
+    roles: Iterable[FoundRole],
+    pods: tuple[PodFacts, ...],
+    nodes: Mapping[str, NodeFacts],
+) -> Iterator[Connection]:
+    if not exposures:
+        return
+    templates = [mapping_at(role.template, "metadata.labels") for role in roles]
+    for exposure in exposures:
+        selected = next((pod for pod in pods if exposure.selects(pod.meta.labels)), None)
+        if selected is None and not any(exposure.selects(labels) for labels in templates):
+            continue
+        yield from exposure.connections
+        if exposure.node_ports:
+            address = _address(exposure, pods, nodes)
+            for way, port, scheme in exposure.node_ports:
+                yield way if address is None else replace(way, url=url_of(address, port, scheme))
+
+
+def _address(exposure: Exposure, pods: tuple[PodFacts, ...], nodes: Mapping[str, NodeFacts]) -> str | None:
+    """Of a node that has one of the pods: such a node answers whatever the Service's traffic policy is."""
+    for pod in pods:
+        node = nodes.get(pod.node_name or "")
+        if node is not None and node.address is not None and exposure.selects(pod.meta.labels):
+            return node.address
+    return None
+
+
+def _url(text: str) -> str | None:
+    """A URL without its password; an address without a scheme is one of HTTP, as dashboards write theirs."""
+    scheme, separator, rest = text.partition("://")
+    url = without_password(text) if separator else f"http://{text}"
+    if separator and (scheme.lower() not in _SCHEMES or not rest):
+        return None
+    return None if len(url) > MOST_URL or not url.isprintable() or " " in url else url
+
+
+def _is_inside(url: str) -> bool:
+    """Whether only the cluster's own DNS knows the host, or it has no domain.
+
+    An address of numbers counts as inside: it may be a Service's own, and for one from outside the Service tells.
+    """
+    host = url.partition("://")[2].partition("/")[0]
+    if host.startswith("["):
+        return True
+    host = host.partition(":")[0].rstrip(".")
+    return "." not in host or host.endswith(_INSIDE) or host.replace(".", "").isdigit()
