@@ -14,6 +14,7 @@ from rollcall.domain.reading import read_instant
 from rollcall.domain.records import Remembered
 from rollcall.explain.documents import read_documents
 from rollcall.explain.gathering import gather
+from rollcall.teaching import Teaching, learn_from_files
 
 NO_CLUSTER = "00000000-0000-0000-0000-000000000000"
 """The cluster id of objects that came from files."""
@@ -29,7 +30,14 @@ def build_parser() -> argparse.ArgumentParser:
         description="Print the workload records derived from manifests or `kubectl get … -o yaml|json` output,"
         " without cluster or database. Pods, children, nodes and namespaces given along are joined to their owners.",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="YAML or JSON files; - is standard input")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="YAML or JSON files; - is standard input")
+    parser.add_argument(
+        "--kinds",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="kinds to know on top: descriptions, ConfigMaps that hold some, or Kartas; alone it checks them",
+    )
     parser.add_argument("-o", "--output", choices=("table", "json", "yaml"), default="table")
     parser.add_argument("--why", action="store_true", help="the rule that fired and the signals it saw")
     parser.add_argument("--now", type=_instant, metavar="INSTANT", help="the clock, RFC 3339; by default this moment")
@@ -40,8 +48,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(words: Sequence[str]) -> int:
-    """Exit code 0 with records, 1 with a sentence when nothing could be read, 2 for wrong flags."""
-    arguments = build_parser().parse_args(words)
+    """Exit code 0 with records, 1 with a sentence when something could not be read, 2 for wrong flags."""
+    parser = build_parser()
+    arguments = parser.parse_args(words)
+    if not arguments.files and not arguments.kinds:
+        parser.error("there is no FILE to explain")
+    teaching = learn_from_files(arguments.kinds)
+    _tell(teaching)
+    if not arguments.files:
+        sys.stdout.write(_kinds_table(teaching))
+        return 1 if teaching.refusals else 0
     now = arguments.now or datetime.now(UTC)
     documents = read_documents(arguments.files)
     for fault in documents.faults:
@@ -49,7 +65,7 @@ def main(words: Sequence[str]) -> int:
     if not documents.objects:
         return 1
     settings = DomainSettings()
-    gathered = gather(documents.objects, settings)
+    gathered = gather(documents.objects, settings, teaching.catalogue)
     derivations = [
         derive(
             view,
@@ -77,6 +93,25 @@ def _instant(text: str) -> datetime:
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no RFC 3339 instant such as 2026-01-31T12:00:00Z")
     return found
+
+
+def _tell(teaching: Teaching) -> None:
+    for refusal in teaching.refusals:
+        sys.stderr.write(f"rollcall explain: {refusal.source} teaches nothing: {refusal.why}\n")
+    for lesson in teaching.lessons:
+        for note in lesson.notes:
+            sys.stderr.write(f"rollcall explain: {lesson.source}: {note}\n")
+    for source in teaching.passed_over:
+        sys.stderr.write(f"rollcall explain: {source} is passed over: its kind is built in or taught already.\n")
+
+
+def _kinds_table(teaching: Teaching) -> str:
+    rows = [("GROUP", "KIND", "TYPE", "CATEGORY", "WHERE")]
+    for lesson in teaching.lessons:
+        entry = lesson.entry
+        category = "ignored" if entry.ignored else entry.category.value
+        rows.append((entry.key.group, entry.key.kind, entry.workload_type, category, lesson.source))
+    return _lines(rows)
 
 
 def _document(derivations: Sequence[Derivation], now: datetime, *, output: str, why: bool) -> str:
@@ -118,13 +153,22 @@ def _table(derivations: Sequence[Derivation], *, why: bool) -> str:
                 _cut(record.phase_message or "-"),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    widths = _widths(rows)
     lines = [_line(rows[0], widths)]
     for row, derivation in zip(rows[1:], derivations, strict=True):
         lines.append(_line(row, widths))
         if why:
             lines.extend(f"    {signal}" for signal in derivation.signals)
     return "\n".join(lines) + "\n"
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> str:
+    widths = _widths(rows)
+    return "\n".join(_line(row, widths) for row in rows) + "\n"
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

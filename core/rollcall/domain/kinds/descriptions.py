@@ -34,6 +34,8 @@ class Lesson:
     """The description in one spelling, so that two readings of it can be compared."""
     notes: tuple[str, ...] = ()
     """What of it is not read, as sentences."""
+    of_karta: bool = False
+    """Whether it was not written for Rollcall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

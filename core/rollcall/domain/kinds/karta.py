@@ -63,7 +63,7 @@ def read_karta(body: Mapping[str, Any], source: str) -> Lesson | Refusal:
         spec = mapping_at(body, "spec")
         entry = _entry(mapping_at(spec, "structureDefinition"), paths)
         notes = tuple(dict.fromkeys(f"{note}." for note in paths.notes))[:MOST_ITEMS]
-        return Lesson(source=source, entry=entry, body=body_of(spec), notes=notes)
+        return Lesson(source=source, entry=entry, body=body_of(spec), notes=notes, of_karta=True)
     except (RefusedError, RecursionError, ValueError, TypeError) as error:
         return Refusal(source=source, why=f"{error or type(error).__name__}.")
 
