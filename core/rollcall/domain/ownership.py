@@ -229,10 +229,9 @@ class OwnerWalk:
 
     @property
     def tells(self) -> bool:
-        """Whether it came to a kind of the catalogue and was not cut short at one outside of it."""
-        above = [meta for meta in self._chain if meta.key != _POD]
-        known = any(self._is_catalogued(meta.key) for meta in above)
-        return known and not (self._is_cut and not self._is_catalogued(above[-1].key))
+        """Whether it came to a kind of the catalogue and was not cut short at another, or at a pod."""
+        known = [meta.key != _POD and self._is_catalogued(meta.key) for meta in self._chain]
+        return any(known) and (known[-1] or not self._is_cut)
 
     @property
     def is_cut(self) -> bool:
