@@ -27,6 +27,9 @@ from rollcall.domain.facts import (
 from rollcall.domain.kinds.catalogue import Catalogue, built_in
 from rollcall.domain.ownership import Ignored, ignored_because
 from rollcall.domain.placing import Missing
+from rollcall.domain.queue_index import QueueIndex
+from rollcall.domain.queue_reading import read_queue
+from rollcall.domain.queues import QUEUE_KINDS
 from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
 from rollcall.store.records import DeletionSeen, Gone
 from rollcall_operator.belonging import Belonging
@@ -74,6 +77,7 @@ class ClusterState:
         self.claims: dict[str, dict[str, ClaimFacts]] = {}
         """ResourceClaims by namespace and name."""
         self.claim_templates: dict[str, dict[str, ClaimFacts]] = {}
+        self.queued = QueueIndex()
         self.holdings = Holdings(self.nodes, self.claims)
         self.belonging = Belonging(self._watched_meta, self._catalogue, changed=self._touch, ignored=self._take_ignored)
         self._ignored: dict[str, Ignored] = {}
@@ -110,6 +114,8 @@ class ClusterState:
             self._observe_claim(read_claim(obj, self._settings), self.claims, deleted=deleted)
         elif key == CLAIM_TEMPLATE:
             self._observe_claim(read_claim_template(obj, self._settings), self.claim_templates, deleted=deleted)
+        elif key in QUEUE_KINDS:
+            self._observe_queued(key, obj, deleted=deleted)
         else:
             self._observe_object(obj, deleted=deleted, at=at)
 
@@ -133,6 +139,7 @@ class ClusterState:
                 self._forget_pod(pod, None, at=at, seen=DeletionSeen.EXACT)
             return
         self.pods[uid] = pod
+        self.queued.saw_pod(None if before is None else before.meta, pod.meta)
         if before is None:
             self._pods_in[pod.meta.namespace or ""] += 1
         elif before.node_name != pod.node_name:
@@ -171,6 +178,7 @@ class ClusterState:
         uid = pod.meta.uid
         top = self.belonging.top_of(uid)
         self.gone_pods[uid] = self._gone(pod.meta, at=at, seen=seen)
+        self.queued.saw_pod(pod.meta if before is None else before.meta, None)
         if top is not None and top.uid == uid:
             # A bare pod: what it was before its deletion was asked for is what its record keeps.
             last = before if before is not None and before.meta.deletion_at is None else None
@@ -277,6 +285,19 @@ class ClusterState:
             self.holdings.claim_changed(uid)
             self._mark(uid)
 
+    def _observe_queued(self, key: KindKey, obj: Mapping[str, Any], *, deleted: bool) -> None:
+        facts = read_queue(key, obj)
+        if facts is not None:
+            self._mark_all(self.queued.lost(facts.meta.uid) if deleted else self.queued.saw(facts))
+
+    def _mark_all(self, uids: Iterable[str]) -> None:
+        """Mark whom these objects and pods belong to; an owner that is not watched may be known by its pods."""
+        for uid in uids:
+            if uid in self.objects or uid in self.pods:
+                self._mark(uid)
+            else:
+                self.dirty[uid] = None
+
     # What a sweep found
 
     def forget_unseen(self, uids: Iterable[str], *, version: int, at: datetime) -> int:
@@ -289,6 +310,8 @@ class ClusterState:
             elif (facts := self.objects.get(uid)) is not None and facts.meta.resource_version <= version:
                 self._forget_object(facts, at=at, seen=DeletionSeen.LATE)
                 dropped += 1
+            elif (queued := self.queued.facts.get(uid)) is not None and queued.meta.resource_version <= version:
+                self._mark_all(self.queued.lost(uid))
         return dropped
 
     def keep_ignored(self, uids: frozenset[str], *, version: int) -> None:
@@ -383,6 +406,7 @@ class ClusterState:
             priority_classes=self.priority_classes,
             claims=self.claims.get(meta.namespace or "", {}),
             claim_templates=self.claim_templates.get(meta.namespace or "", {}),
+            queues=self.queued.of((meta, *(child.meta for child in children), *(pod.meta for pod in pods))),
             catalogue=self._catalogue,
         )
 
@@ -399,6 +423,7 @@ class ClusterState:
             priority_classes=self.priority_classes,
             claims=self.claims.get(pod.meta.namespace or "", {}),
             claim_templates=self.claim_templates.get(pod.meta.namespace or "", {}),
+            queues=self.queued.of(one.meta for one in (pod, *owned)),
             catalogue=self._catalogue,
         )
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from rollcall.cluster_access import METADATA, Access, find_access, get_json
 from rollcall.domain.facts import KindKey
 from rollcall.domain.kinds.catalogue import watched_entries
+from rollcall.domain.queues import QUEUE_KINDS
 from rollcall.errors import ClusterError, RollcallError, SettingsError, StoreError, StoreUnavailable
 from rollcall.settings import Settings
 from rollcall.store.engine import create_engine, store_errors
@@ -79,6 +80,7 @@ def watched_kinds() -> tuple[WatchedKind, ...]:
         CLAIM: WatchedKind(key=CLAIM, plural="resourceclaims"),
         CLAIM_TEMPLATE: WatchedKind(key=CLAIM_TEMPLATE, plural="resourceclaimtemplates"),
         POD: WatchedKind(key=POD, plural="pods"),
+        **{key: WatchedKind(key=key, plural=plural) for key, plural in QUEUE_KINDS.items()},
     }
     for entry in watched_entries():
         kinds.setdefault(entry.key, WatchedKind(key=entry.key, plural=entry.plural))

@@ -3,7 +3,7 @@
 Each kind's list is complete or is not used: a failed or forbidden list closes nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,7 +13,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.cluster_access import ApiStatusError, list_metadata
-from rollcall.domain.facts import KindKey
+from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts, QueueFacts
+from rollcall.domain.queues import QUEUE_KINDS
 from rollcall.errors import ClusterError
 from rollcall.store.engine import store_errors
 from rollcall.store.memory import open_pods, open_workloads
@@ -164,7 +165,8 @@ class Sweeper:
         # A kind that is not served has no list; what was seen of it is older than the newest one.
         newest = max((listed.version for listed in lists.by_kind.values()), default=0)
         for key, listed in lists.by_kind.items():
-            held = state.pods if key == POD else state.objects
+            held: Mapping[str, ObjectFacts | PodFacts | QueueFacts]
+            held = state.pods if key == POD else state.queued.facts if key in QUEUE_KINDS else state.objects
             missing = [uid for uid, facts in held.items() if facts.meta.key == key and uid not in listed.uids]
             if listed.standing is Standing.LISTED:
                 if key == POD:

@@ -10,6 +10,7 @@ from rollcall.domain.claims import read_claim, read_claim_template
 from rollcall.domain.facts import (
     ClaimFacts,
     DomainSettings,
+    KindKey,
     Meta,
     NamespaceFacts,
     NodeFacts,
@@ -21,6 +22,9 @@ from rollcall.domain.facts import (
 from rollcall.domain.kinds.catalogue import Catalogue, built_in
 from rollcall.domain.ownership import ignored_because, key_of
 from rollcall.domain.placing import Missing, Name, names_of, place
+from rollcall.domain.queue_index import QueueIndex
+from rollcall.domain.queue_reading import read_queue
+from rollcall.domain.queues import QUEUE_KINDS
 from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
 
 _CORE_GROUPS = frozenset({"", "rbac.authorization.k8s.io", "apiextensions.k8s.io", "coordination.k8s.io"})
@@ -42,6 +46,7 @@ class Given:
     claims: dict[str, dict[str, ClaimFacts]] = field(default_factory=lambda: defaultdict(dict))
     """ResourceClaims by namespace and name."""
     claim_templates: dict[str, dict[str, ClaimFacts]] = field(default_factory=lambda: defaultdict(dict))
+    queued: QueueIndex = field(default_factory=QueueIndex)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,9 @@ def gather(
             namespace=given.namespaces.get(top.namespace or ""),
             claims=given.claims.get(top.namespace or "", {}),
             claim_templates=given.claim_templates.get(top.namespace or "", {}),
+            queues=given.queued.of(
+                (top, *(child.meta for child in children_of[uid]), *(pod.meta for pod in pods_of[uid]))
+            ),
             catalogue=kinds,
         )
         for uid, top in sorted(tops.items(), key=lambda item: (item[1].namespace or "", item[1].name, item[0]))
@@ -113,7 +121,14 @@ def _sort_in(item: Mapping[str, Any], given: Given, settings: DomainSettings) ->
     api_version, kind = str(item.get("apiVersion")), item.get("kind")
     if api_version.startswith(_CLAIMS_GROUP) and kind in ("ResourceClaim", "ResourceClaimTemplate"):
         return _sort_in_claim(item, given, settings)
-    match "" if "/" in api_version else kind:
+    key = KindKey(group=api_version.rpartition("/")[0], kind=str(kind))
+    if key in QUEUE_KINDS:
+        return _sort_in_queued(key, item, given)
+    return _sort_in_object(item, given, settings)
+
+
+def _sort_in_object(item: Mapping[str, Any], given: Given, settings: DomainSettings) -> bool:
+    match "" if "/" in str(item.get("apiVersion")) else item.get("kind"):
         case "Node":
             node = read_node(item, settings)
             if node is not None:
@@ -134,6 +149,13 @@ def _sort_in(item: Mapping[str, Any], given: Given, settings: DomainSettings) ->
             if found is not None:
                 given.others[found.meta.uid] = found
             return found is not None
+
+
+def _sort_in_queued(key: KindKey, item: Mapping[str, Any], given: Given) -> bool:
+    queued = read_queue(key, item)
+    if queued is not None:
+        given.queued.saw(queued)
+    return queued is not None
 
 
 def _sort_in_claim(item: Mapping[str, Any], given: Given, settings: DomainSettings) -> bool:
