@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rollcall.domain.records import Category, GpuRequestType, Phase, PhaseReason, Source
+from rollcall.domain.attachments import ConnectionType, DatasourceType, Tool
+from rollcall.domain.records import Category, GpuRequestType, OrgType, Phase, PhaseReason, Source
 
 Quantity = Annotated[str, Field(pattern=r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$")]
 Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
@@ -102,6 +103,42 @@ class ActionsSupport(Model):
     suspend: bool
 
 
+class Datasource(Model):
+    """Data that is mounted, by its name."""
+
+    type: DatasourceType
+    name: str
+    id: str = Field(json_schema_extra={"format": "uuid"})
+
+
+class Connection(Model):
+    """One way in from outside of the cluster."""
+
+    name: str
+    toolType: Tool  # noqa: N815
+    connectionType: ConnectionType  # noqa: N815
+    url: str = ""
+    containerPort: Int32 = 0  # noqa: N815
+
+
+class Topology(Model):
+    """Where the pods are wanted, next to each other."""
+
+    name: str = ""
+    preferredPlacement: str = ""  # noqa: N815
+    requiredPlacement: str = ""  # noqa: N815
+
+
+class PendingSchedulingMessage(Model):
+    """Why the workload is not scheduled on one node pool."""
+
+    nodePool: str  # noqa: N815
+    phaseReason: PhaseReason  # noqa: N815
+    reason: str
+    orgType: OrgType | None = None  # noqa: N815
+    userMessage: str | None = None  # noqa: N815
+
+
 class Workload(Model):
     """A workload. Keys that are neither required nor nullable are left out where they have no value."""
 
@@ -147,6 +184,17 @@ class Workload(Model):
     arguments: str = ""
     distributedFramework: str = ""  # noqa: N815
     additionalFields: dict[str, Any] = {}  # noqa: N815
+    datasources: list[Datasource] = []
+    environmentVariables: dict[str, str] = {}  # noqa: N815
+    urls: list[str] = []
+    externalConnections: list[Connection] = []  # noqa: N815
+    topology: Topology | None = None
+
+
+class WorkloadDetailed(Workload):
+    """A workload with what is told of one alone."""
+
+    pendingSchedulingMessages: list[PendingSchedulingMessage] | None = None  # noqa: N815
 
 
 class WorkloadList(Model):

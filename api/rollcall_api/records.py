@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from rollcall.contract import Setting, workload_json
+from rollcall.contract import Setting, detailed_workload_json, workload_json
 from rollcall.store.engine import store_errors
 from rollcall.store.pages import (
     PageQuery,
@@ -53,7 +53,7 @@ class Records:
         """One workload, live or deleted, where it is in scope."""
         async with self._connection() as connection:
             found, observed_at = await workload_by_id(connection, uid, scope)
-        return None if found is None else Answer(self._rendered(found), observed_at)
+        return None if found is None else Answer(self._rendered(found, detailed=True), observed_at)
 
     async def count(self, *, deleted: bool, scope: Scope) -> Answer:
         """How many workloads there are, exactly."""
@@ -86,8 +86,8 @@ class Records:
                     self._schema_known = True
                 yield connection
 
-    def _rendered(self, stored: StoredWorkload) -> dict[str, Any]:
-        return workload_json(
+    def _rendered(self, stored: StoredWorkload, *, detailed: bool = False) -> dict[str, Any]:
+        return (detailed_workload_json if detailed else workload_json)(
             stored.record,
             Setting(
                 tenant_id=self._tenant_id,

@@ -9,7 +9,7 @@ from fastapi.security import HTTPBearer
 
 from rollcall.store.pages import Scope
 from rollcall_api.answers import OBSERVED_AT, freshness_header, json_response
-from rollcall_api.models import Count, Error, Workload, WorkloadList
+from rollcall_api.models import Count, Error, WorkloadDetailed, WorkloadList
 from rollcall_api.parameters import COUNT_PARAMETERS, LIST_PARAMETERS, read_deleted, read_page_query
 from rollcall_api.records import Answer, Records
 from rollcall_api.refusals import not_found
@@ -88,7 +88,7 @@ async def count_workloads(request: Request) -> Response:
     "/workloads/{workloadId}",  # noqa: FAST003 - read from the path below
     operation_id="get_workload",
     summary="One workload",
-    response_model=Workload,
+    response_model=WorkloadDetailed,
     responses=_responses(401, 403, 404, 503),
     openapi_extra={"parameters": [_WORKLOAD_ID]},
 )

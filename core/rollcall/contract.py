@@ -9,8 +9,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+from rollcall.domain.attachments import Connection, Topology
 from rollcall.domain.quantities import bytes_quantity
-from rollcall.domain.records import Condition, RequestedPods, ResourceRequest, Resources, WorkloadRecord
+from rollcall.domain.records import (
+    Condition,
+    RequestedPods,
+    ResourceRequest,
+    Resources,
+    SchedulingMessage,
+    WorkloadRecord,
+)
 
 _UID_SPACE = UUID("6a0f0f0a-5f0c-5c1d-9d52-6b0b0c6e2f11")
 _MICROS = 1_000_000
@@ -67,6 +75,7 @@ def workload_json(record: WorkloadRecord, setting: Setting) -> dict[str, Any]:
         "actionsSupport": {"delete": False, "suspend": False},
         "totalPendingTimeSeconds": setting.pending_seconds,
         "totalRunningTimeSeconds": setting.running_seconds,
+        "topology": _topology(record.topology),
     }
     optional = {
         "submittedBy": record.submitted_by,
@@ -79,9 +88,19 @@ def workload_json(record: WorkloadRecord, setting: Setting) -> dict[str, Any]:
         "arguments": record.arguments,
         "distributedFramework": record.distributed_framework,
         "additionalFields": dict(record.additional_fields),
+        "datasources": _datasources(record, setting.cluster_id),
+        "environmentVariables": dict(record.environment),
+        "urls": list(record.urls),
+        "externalConnections": [_connection(connection) for connection in record.connections],
     }
     answer.update({key: value for key, value in optional.items() if value})
     return answer
+
+
+def detailed_workload_json(record: WorkloadRecord, setting: Setting) -> dict[str, Any]:
+    """The same with what is told of one workload alone."""
+    messages = [_scheduling_message(message) for message in record.pending_scheduling_messages]
+    return {**workload_json(record, setting), "pendingSchedulingMessages": messages or None}
 
 
 def workload_id(uid: str) -> str:
@@ -111,6 +130,49 @@ def _condition(condition: Condition) -> dict[str, Any]:
     if condition.last_transition_at is not None:
         answer["lastTransitionTime"] = instant(condition.last_transition_at)
     return answer
+
+
+def _datasources(record: WorkloadRecord, cluster_id: str) -> list[dict[str, str]]:
+    """With an id that the same data has on every workload of its namespace: most of it is no Kubernetes object."""
+    where = f"{cluster_id}/{record.namespace}"
+    return [
+        {"type": one.type.value, "name": one.name, "id": str(uuid5(_UID_SPACE, f"{where}/{one.type.value}/{one.name}"))}
+        for one in record.datasources
+    ]
+
+
+def _connection(connection: Connection) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "name": connection.name,
+        "toolType": connection.tool.value,
+        "connectionType": connection.type.value,
+    }
+    if connection.url is not None:
+        answer["url"] = connection.url
+    if connection.container_port is not None:
+        answer["containerPort"] = connection.container_port
+    return answer
+
+
+def _topology(topology: Topology | None) -> dict[str, str] | None:
+    if topology is None:
+        return None
+    found = {
+        "name": topology.name,
+        "preferredPlacement": topology.preferred,
+        "requiredPlacement": topology.required,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _scheduling_message(message: SchedulingMessage) -> dict[str, Any]:
+    return {
+        "nodePool": message.node_pool,
+        "phaseReason": message.phase_reason.value,
+        "reason": message.reason,
+        "orgType": None if message.org_type is None else message.org_type.value,
+        "userMessage": message.user_message,
+    }
 
 
 def _requested_pods(pods: RequestedPods | None) -> dict[str, int] | None:

@@ -73,6 +73,11 @@ class ClusterSettings(BaseModel):
         default=DomainSettings().gpu_device_classes,
         description="Parts of names of DeviceClasses whose devices count as GPUs.",
     )
+    environment_values: bool = Field(
+        default=DomainSettings().environment_values,
+        description="Keep and serve the literal values of the environment variables of each workload's main container; "
+        "values from Secrets, ConfigMaps and fields never are.",
+    )
     fatal_grace_seconds: PositiveInt = Field(
         default=DomainSettings().fatal_grace_seconds,
         description="How long a fatal container state may last before the workload counts as failed.",
@@ -100,6 +105,7 @@ class ClusterSettings(BaseModel):
             project_labels=self.project_labels,
             ignored_namespaces=self.ignored_namespaces,
             fatal_grace_seconds=self.fatal_grace_seconds,
+            environment_values=self.environment_values,
             gpu_resources=self.gpu_resources,
             gpu_device_classes=self.gpu_device_classes,
         )

@@ -202,7 +202,7 @@ class ClusterState:
             self._end(top, None, at=at, seen=DeletionSeen.LATE)
 
     def _observe_object(self, obj: Mapping[str, Any], *, deleted: bool, at: datetime) -> None:
-        facts = read_object(obj)
+        facts = read_object(obj, self._settings)
         if facts is None:
             return
         uid = facts.meta.uid

@@ -1,6 +1,7 @@
 """List, get and count as the contract words them."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
 import pytest
@@ -9,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from support.workload_builders import START, a_workload, uid_of
 
 from rollcall.contract import Setting, workload_json
-from rollcall.domain.records import Phase, Resources
+from rollcall.domain.attachments import Connection, ConnectionType, Datasource, DatasourceType, Topology
+from rollcall.domain.records import Phase, PhaseReason, Resources, SchedulingMessage
 from rollcall.store.pages import SortKey
 from rollcall.store.records import Batch, DeletionSeen, Gone
-from rollcall_api.models import Count, Error, Workload, WorkloadList
+from rollcall_api.models import Count, Error, WorkloadDetailed, WorkloadList
 from rollcall_api.records import Records
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +38,7 @@ async def test_the_answers_are_of_the_documented_form(client: httpx.AsyncClient,
     await write(Batch(workloads=(a_workload(), a_workload("other", submitted_by=None, phase=Phase.RUNNING))))
     listed = WorkloadList.model_validate((await client.get("/api/v1/workloads")).json())
     assert len(listed.workloads) == 2
-    Workload.model_validate((await client.get(f"/api/v1/workloads/{uid_of('train')}")).json())
+    WorkloadDetailed.model_validate((await client.get(f"/api/v1/workloads/{uid_of('train')}")).json())
     assert Count.model_validate((await client.get("/api/v1/workloads/count")).json()).count == 2
 
 
@@ -47,6 +49,39 @@ async def test_a_key_without_a_value_is_left_out_unless_it_may_be_null(client: h
     assert {"submittedBy", "phaseMessage", "requestedPods", "images", "command"} & set(found) == set()
     assert found["deletedAt"] is None
     assert found["completedAt"] is None
+
+
+async def test_what_hangs_on_a_workload_is_served_in_the_contracts_words(client: httpx.AsyncClient, write) -> None:
+    claim = Datasource(type=DatasourceType.PVC, name="data")
+    messages = (SchedulingMessage(node_pool="big", phase_reason=PhaseReason.OVER_LIMIT, reason="OverLimit"),)
+    full = a_workload(
+        datasources=(claim, Datasource(type=DatasourceType.CONFIG_MAP, name="data")),
+        environment=(("A", "1"),),
+        urls=("https://llm.example.com",),
+        connections=(Connection(name="llm", type=ConnectionType.EXTERNAL_URL, url="https://llm.example.com"),),
+        topology=Topology(name="dc", required="rack"),
+        pending_scheduling_messages=messages,
+    )
+    await write(Batch(workloads=(full, a_workload("other", datasources=(claim,)))))
+    listed = {one["name"]: one for one in (await client.get("/api/v1/workloads")).json()["workloads"]}
+    found, other = listed["train"], listed["other"]
+    assert found["environmentVariables"] == {"A": "1"}
+    assert found["urls"] == ["https://llm.example.com"]
+    assert found["externalConnections"] == [
+        {"name": "llm", "toolType": "custom", "connectionType": "ExternalUrl", "url": "https://llm.example.com"}
+    ]
+    assert found["topology"] == {"name": "dc", "requiredPlacement": "rack"}
+    assert [(one["type"], one["name"]) for one in found["datasources"]] == [("pvc", "data"), ("config-map", "data")]
+    ids = [UUID(one["id"]) for one in (*found["datasources"], *other["datasources"])]
+    assert ids[0] == ids[2] != ids[1], "the same data has one id"
+    assert {"environmentVariables", "urls", "externalConnections"} & set(other) == set()
+    assert other["topology"] is None
+    assert "pendingSchedulingMessages" not in found
+    alone = WorkloadDetailed.model_validate((await client.get(f"/api/v1/workloads/{found['id']}")).json())
+    assert alone.pendingSchedulingMessages is not None
+    assert [one.nodePool for one in alone.pendingSchedulingMessages] == ["big"]
+    without = (await client.get(f"/api/v1/workloads/{other['id']}")).json()
+    assert without["pendingSchedulingMessages"] is None
 
 
 async def test_pages_follow_each_other_without_a_hole(client: httpx.AsyncClient, write) -> None:

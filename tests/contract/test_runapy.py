@@ -21,16 +21,19 @@ import pytest
 from support.api_process import ApiProcess
 from support.workload_builders import START, a_request, a_workload, uid_of
 
+from rollcall.domain.attachments import Connection, ConnectionType, Datasource, DatasourceType, Tool, Topology
 from rollcall.domain.records import (
     Category,
     Condition,
     GpuRequestType,
     Limits,
+    OrgType,
     Phase,
     PhaseReason,
     RequestedPods,
     ResourceRequest,
     Resources,
+    SchedulingMessage,
     Source,
     WorkloadRecord,
 )
@@ -92,6 +95,26 @@ FULL: dict[str, Any] = {
     "images": ("registry.example:5000/team/trainer@sha256:0123", "sidecar:1"),
     "distributed_framework": "PyTorch",
     "additional_fields": (("example.com/cost-centre", "42"),),
+    "datasources": tuple(Datasource(type=found, name=f"{found.name} of a:/b") for found in DatasourceType),
+    "environment": (("NAME", "value"), ("EMPTY", "")),
+    "urls": ("https://llm.example.com/x?y=%20", "grpc://10.0.0.1:8001"),
+    "connections": (
+        Connection(name="bare", type=ConnectionType.NODE_PORT),
+        *(
+            Connection(name="llm/http", type=found, tool=tool, url="https://llm.example.com", container_port=8080)
+            for found in ConnectionType
+            for tool in Tool
+        ),
+    ),
+    "topology": Topology(name="dc", preferred="block", required="rack"),
+    "pending_scheduling_messages": (
+        SchedulingMessage(node_pool="small", phase_reason=PhaseReason.OVER_LIMIT, reason="word"),
+        *(
+            SchedulingMessage(node_pool="big", phase_reason=reason, reason="word", org_type=org, user_message="m")
+            for reason in PhaseReason
+            for org in OrgType
+        ),
+    ),
 }
 """A workload of which everything is known."""
 
@@ -110,7 +133,8 @@ def every_record() -> list[WorkloadRecord]:
         "created_at": [START.replace(microsecond=123456), datetime.fromisoformat("2026-01-01T02:00:00+02:00")],
         "workload_requested": [replace(a_request(), gpu_request_type=found) for found in (None, *GpuRequestType)],
         "allocated": [Resources(gpu_micros=1), Resources(memory_bytes=1), Resources(gpu_memory_bytes=2**50)],
-        **{name: [value] for name, value in FULL.items()},
+        "topology": [Topology(name="dc"), Topology(preferred="block"), Topology(required="rack")],
+        **{name: [value] for name, value in FULL.items() if name != "topology"},
     }
     bare = a_workload(**BARE)
     records += [
@@ -219,12 +243,17 @@ def test_it_counts_what_it_lists(session: tuple[str, dict[str, Any]]) -> None:
 
 def test_it_gets_each_one_as_it_was_listed(session: tuple[str, dict[str, Any]]) -> None:
     _, seen = session
-    assert [_timeless(one) for one in seen["got"]] == [_timeless(one) for one in seen["live"] + seen["deleted"]]
+    assert [_listed(one) for one in seen["got"]] == [_listed(one) for one in seen["live"] + seen["deleted"]]
+    assert {"pendingSchedulingMessages" in one for one in seen["got"]} == {True}
 
 
-def _timeless(record: dict[str, Any]) -> dict[str, Any]:
-    """Without the totals that grow while a workload lives."""
-    return {key: value for key, value in record.items() if not key.startswith("total")}
+def _listed(record: dict[str, Any]) -> dict[str, Any]:
+    """Without the totals that grow while a workload lives, and what is told of one alone."""
+    return {
+        key: value
+        for key, value in record.items()
+        if not key.startswith("total") and key != "pendingSchedulingMessages"
+    }
 
 
 def test_its_models_take_every_record(session: tuple[str, dict[str, Any]]) -> None:

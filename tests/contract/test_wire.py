@@ -19,7 +19,7 @@ from rollcall.store.memory import touch_cluster
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
 from rollcall_api.command import MOST_HEAD_BYTES
-from rollcall_api.models import Count, Error, Workload, WorkloadList
+from rollcall_api.models import Count, Error, WorkloadDetailed, WorkloadList
 
 KNOWN_ID = "497f6eca-6276-4993-bfeb-53cbbbba6f08"
 WORKLOADS = "/api/v1/workloads"
@@ -102,7 +102,7 @@ def test_a_captured_list_is_answered(api: ApiProcess, line: str) -> None:
 
 def test_a_captured_get_is_answered(api: ApiProcess) -> None:
     reply = send(api, f"GET {WORKLOADS}/{KNOWN_ID}")
-    assert (reply.status, Workload.model_validate_json(reply.body).id) == (200, KNOWN_ID)
+    assert (reply.status, WorkloadDetailed.model_validate_json(reply.body).id) == (200, KNOWN_ID)
     assert reply.headers["x-rollcall-observed-at"] == "2026-01-01T00:00:00Z"
 
 

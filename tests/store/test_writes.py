@@ -9,7 +9,8 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from support.workload_builders import START, a_pod, a_request, a_workload, uid_of
 
-from rollcall.domain.records import Phase, Resources, WorkloadRecord
+from rollcall.domain.attachments import Connection, ConnectionType, Datasource, DatasourceType, Tool, Topology
+from rollcall.domain.records import OrgType, Phase, PhaseReason, Resources, SchedulingMessage, WorkloadRecord
 from rollcall.store.memory import load_remembered, load_remembered_pods, open_pods, open_workloads
 from rollcall.store.pages import EVERYTHING, PageQuery, workload_by_id, workload_page
 from rollcall.store.records import Batch, DeletionSeen, Gone, StoredWorkload, WriteResult
@@ -42,9 +43,40 @@ async def test_a_record_comes_back_as_it_was_written(engine: AsyncEngine) -> Non
         allocated=Resources(gpu_micros=1_500_000, cpu_millis=2, extended=(("nvidia.com/mig-1g.5gb", 3),)),
         current_node_pools=("b", "a"),
         additional_fields=(("framework", "Ray"),),
+        datasources=(
+            Datasource(type=DatasourceType.PVC, name="data"),
+            Datasource(type=DatasourceType.NFS, name="nas:/export"),
+        ),
+        environment=(("Z", "1"), ("A", "")),
+        urls=("https://llm.example.com",),
+        connections=(
+            Connection(name="llm", type=ConnectionType.EXTERNAL_URL, url="https://llm.example.com"),
+            Connection(name="llm/tb", type=ConnectionType.NODE_PORT, tool=Tool.TENSORBOARD, container_port=6006),
+        ),
+        topology=Topology(name="dc", required="rack"),
+        phase_reason=PhaseReason.OVER_LIMIT,
+        pending_scheduling_messages=(
+            SchedulingMessage(node_pool="big", phase_reason=PhaseReason.OVER_LIMIT, reason="OverLimit"),
+            SchedulingMessage(
+                node_pool="small",
+                phase_reason=PhaseReason.NON_PREEMPTIBLE_OVER_QUOTA,
+                reason="NonPreemptibleOverQuota",
+                org_type=OrgType.PROJECT,
+                user_message="no quota",
+            ),
+        ),
         problems=("odd: \u00e9\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),),
     )
     await write(engine, Batch(workloads=(record,)))
+    assert (await stored(engine)).record == record
+
+
+async def test_what_a_workload_does_not_have_takes_no_room(engine: AsyncEngine) -> None:
+    record = a_workload()
+    await write(engine, Batch(workloads=(record,)))
+    async with engine.connect() as connection:
+        (details,) = (await connection.execute(text("SELECT details FROM workloads"))).one()
+    assert not {"datasources", "environment", "urls", "connections", "topology", "schedulingMessages"} & set(details)
     assert (await stored(engine)).record == record
 
 

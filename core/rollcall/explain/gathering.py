@@ -145,7 +145,7 @@ def _sort_in_object(item: Mapping[str, Any], given: Given, settings: DomainSetti
                 given.pods[pod.meta.uid] = pod
             return pod is not None
         case _:
-            found = read_object(item)
+            found = read_object(item, settings)
             if found is not None:
                 given.others[found.meta.uid] = found
             return found is not None

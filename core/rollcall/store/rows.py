@@ -20,6 +20,7 @@ from rollcall.domain.records import (
     Source,
     WorkloadRecord,
 )
+from rollcall.store.attached import attached_of, attached_row
 from rollcall.store.records import DeletionSeen, StoredWorkload
 
 PHASE_ORDER: Mapping[Phase, int] = {phase: place for place, phase in enumerate(Phase)}
@@ -80,6 +81,7 @@ def workload_row(record: WorkloadRecord, *, observed_at: datetime) -> dict[str, 
             "arguments": record.arguments,
             "additionalFields": dict(record.additional_fields),
             "problems": list(record.problems),
+            **attached_row(record),
         },
         "observed_version": record.observed_version,
         "phase_at": _instant(min(observed_at, ended_at) if ended_at else observed_at),
@@ -135,6 +137,7 @@ def workload_of(row: Mapping[str, Any]) -> StoredWorkload:
         distributed_framework=row["distributed_framework"],
         additional_fields=tuple(sorted(details.get("additionalFields", {}).items())),
         problems=tuple(details.get("problems", ())),
+        **attached_of(details),
         observed_version=row["observed_version"],
     )
     return StoredWorkload(
