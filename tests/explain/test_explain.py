@@ -78,6 +78,32 @@ def test_pods_and_nodes_given_along_are_joined(capsys: pytest.CaptureFixture[str
     assert record["allocatedResources"]["gpu"] == 2  # type: ignore[index]
 
 
+def test_what_stands_in_queues_is_joined_and_is_no_workload(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    held = JOB.replace("parallelism: 2", "parallelism: 2\n  suspend: true").replace(
+        "status: {active: 2, ready: 2, ", "status: {"
+    )
+    queued = """
+apiVersion: kueue.x-k8s.io/v1beta2
+kind: Workload
+metadata:
+  name: job-train-5d2a1
+  namespace: runai-team-a
+  uid: 6a0f0f0a-5f0c-4c1d-9d52-6b0b0c6e2f19
+  ownerReferences:
+  - {apiVersion: batch/v1, kind: Job, name: train, uid: 6a0f0f0a-5f0c-4c1d-9d52-6b0b0c6e2f12, controller: true}
+spec: {queueName: team-a}
+status:
+  conditions:
+  - {type: QuotaReserved, status: "False", reason: Pending, message: insufficient unused quota for nvidia.com/gpu}
+"""
+    (alone,) = records(capsys, tmp_path, held)
+    assert (alone["phase"], alone["pendingSchedulingMessages"]) == ("Stopped", None)
+    (record,) = records(capsys, tmp_path, f"{queued}---{held}")
+    assert (record["phase"], record["phaseReason"]) == ("Pending", "OverLimit")
+    (message,) = record["pendingSchedulingMessages"]  # type: ignore[misc]
+    assert message["userMessage"] == "insufficient unused quota for nvidia.com/gpu"  # type: ignore[index]
+
+
 def test_the_clock_decides_when_a_grace_period_ends(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     alone = POD[: POD.index("  ownerReferences")] + POD[POD.index("spec:") :]
     (before,) = records(capsys, tmp_path, alone, "--now", "2026-01-01T00:01:00Z")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rollcall.contract import Setting, workload_json
+from rollcall.contract import Setting, detailed_workload_json
 from rollcall.domain.derivation import Derivation, derive
 from rollcall.domain.facts import DomainSettings
 from rollcall.domain.reading import read_instant
@@ -124,7 +124,7 @@ def _document(derivations: Sequence[Derivation], now: datetime, *, output: str, 
             k8s_phase_updated_at=now,
             updated_at=now,
         )
-        record = workload_json(derivation.workload, setting)
+        record = detailed_workload_json(derivation.workload, setting)
         if why:
             record["why"] = {"rule": derivation.workload.phase_rule, "signals": list(derivation.signals)}
         workloads.append(record)
