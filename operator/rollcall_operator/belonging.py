@@ -13,7 +13,7 @@ import structlog
 from rollcall.domain.facts import KindKey, Meta, OwnerReference
 from rollcall.domain.kinds.catalogue import Catalogue
 from rollcall.domain.ownership import Ignored
-from rollcall.domain.placing import Missing, Name, Place, names_of, place, traits_of
+from rollcall.domain.placing import Missing, Name, Place, names_of, newest, place, traits_of
 
 MOST_LOOKED_UP = 50_000
 """Owners known by look-up that are kept; the one unused for longest is looked up again if it is needed once more."""
@@ -50,7 +50,8 @@ class Belonging:
         """Uid of an owner to those whose place depends on it."""
         self._calling: dict[Name, dict[str, None]] = {}
         """The same by the name that a label has."""
-        self._named: dict[Name, str] = {}
+        self._named: dict[Name, dict[str, None]] = {}
+        """Who has the name; more than one where an object went unseen and another took its name."""
         self._reported: set[tuple[KindKey, str]] = set()
 
     # What is known, for the search
@@ -69,8 +70,8 @@ class Belonging:
 
     def named(self, name: Name) -> Meta | None:
         """The watched object of that name."""
-        uid = self._named.get(name)
-        return None if uid is None else self._watched(uid)
+        metas = (self._watched(uid) for uid in self._named.get(name, ()))
+        return newest(meta for meta in metas if meta is not None)
 
     def _recall(self, key: str) -> Meta | Missing | None:
         found = self.looked_up.pop(key, None)
@@ -88,16 +89,19 @@ class Belonging:
             return
         self._place(meta)
         names = names_of(meta, self._kinds)
+        old_names = () if before is None else names_of(before, self._kinds)
+        for name in old_names:
+            _drop(self._named, name, meta.uid)
         for name in names:
-            self._named[name] = meta.uid
-        self._place_again((*self._asking.get(meta.uid, ()), *(one for name in names for one in self._callers(name))))
+            self._named.setdefault(name, {})[meta.uid] = None
+        callers = (one for name in {*names, *old_names} for one in self._calling.get(name, ()))
+        self._place_again((*self._asking.get(meta.uid, ()), *callers))
 
     def lost(self, meta: Meta, *, keep: bool) -> None:
         """An object is gone. What it owned may outlive it for a while and still is its own: it is remembered."""
         self.leave(meta.uid)
         for name in names_of(meta, self._kinds):
-            if self._named.get(name) == meta.uid:
-                del self._named[name]
+            _drop(self._named, name, meta.uid)
         if keep or meta.uid in self._asking:
             self._remember(meta.uid, meta)
 
@@ -207,9 +211,6 @@ class Belonging:
             meta = self._watched(member)
             if meta is not None and member in self._places:
                 self._place(meta)
-
-    def _callers(self, name: Name) -> Iterable[str]:
-        return self._calling.get(name, ())
 
     def _remember(self, key: str, found: Meta | Missing) -> None:
         self.looked_up.pop(key, None)

@@ -4,6 +4,8 @@ The pods of a chain are its first element; the expected top is named by its plac
 """
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.chains import World, an_object, chain, reference, workloads_of
 from support.observed import NOW, SETTINGS, observe, template
 
@@ -590,3 +592,48 @@ def test_an_event_of_a_pod_places_nothing_else(monkeypatch):
     assert placed == [], "nothing that a place depends on has changed"
     world.see(an_object("Pod", "new", rs))
     assert placed == ["new"]
+
+
+# Whatever comes, changes and goes
+
+KINDS = ["Pod", "Job", "ReplicaSet", "SparkApplication", "Workflow", "Thing", "DaemonSet"]
+LABELS = st.sampled_from(
+    [
+        {},
+        {"spark-role": "driver", "spark-app-selector": "s"},
+        {"spark-role": "executor", "spark-app-selector": "s"},
+        {"sparkoperator.k8s.io/app-name": "o3"},
+    ]
+)
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 7),
+        st.lists(st.tuples(st.integers(0, 7), st.booleans()), max_size=2),
+        LABELS,
+        st.booleans(),
+    ),
+    max_size=20,
+)
+
+
+@given(kinds=st.lists(st.sampled_from(KINDS), min_size=8, max_size=8), steps=STEPS)
+def test_places_kept_up_step_by_step_are_those_found_anew(kinds, steps):
+    bare = [an_object(kind, f"o{number}") for number, kind in enumerate(kinds)]
+    objects = {}
+    world = World()
+    for number, owners, labels, another_namespace in steps:
+        namespace = "other" if another_namespace and number == 7 else "lab"
+        references = [
+            reference(bare[owner], controller=controls and not place) for place, (owner, controls) in enumerate(owners)
+        ]
+        obj = an_object(kinds[number], f"o{number}", labels=labels, ownerReferences=references, namespace=namespace)
+        objects[number] = obj
+        world.objects[f"o{number}"] = obj
+        if world.is_watched(obj):
+            world.see(obj)
+        elif world.state.belonging.is_asked_for(f"o{number}") and namespace == "lab":
+            world.state.learn_owner(f"o{number}", read_meta(obj))
+    world.read_owners()
+    anew = World(*objects.values()).all_seen()
+    assert world.workloads() == anew.workloads()
+    assert world.state.ignored_pods() == anew.state.ignored_pods()

@@ -186,10 +186,12 @@ class World:
 def tops_of(views: Sequence[WorkloadView]) -> Tops:
     """Each workload and its pods."""
     found: Tops = {}
-    for view in views:
-        meta = view.top.meta if view.top is not None else view.top_reference or view.pods[0].meta
-        assert f"{meta.kind}/{meta.name}" not in found, "one workload, one view"
-        found[f"{meta.kind}/{meta.name}"] = {pod.meta.name for pod in view.pods}
+    metas = [view.top.meta if view.top is not None else view.top_reference or view.pods[0].meta for view in views]
+    for meta, view in sorted(zip(metas, views, strict=True), key=lambda both: (both[0].namespace or "", both[0].uid)):
+        name = f"{meta.kind}/{meta.name}"
+        name = name if name not in found else f"{name} of {meta.namespace}"
+        assert name not in found, "one workload, one view"
+        found[name] = {pod.meta.name for pod in view.pods}
     return found
 
 

@@ -6,6 +6,7 @@ read, or has no kind of the catalogue. Labels can be set by anybody who may make
 the pod's own namespace.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -104,6 +105,11 @@ def names_of(meta: Meta, kinds: Catalogue) -> tuple[Name, ...]:
     return tuple(Name(key, namespace, meta.name) for key, _, _ in _labels(kinds) if key == meta.key)
 
 
+def newest(metas: Iterable[Meta]) -> Meta | None:
+    """Of several objects of one name the one that was created last: the others are on their way out."""
+    return max(metas, key=lambda meta: (str(meta.created_at or ""), meta.uid), default=None)
+
+
 def place(start: Meta, known: Known, kinds: Catalogue) -> Place:
     """Find the top owner of an object by its owners, else by its labels."""
     return _Search(start, known, kinds).run()
@@ -119,17 +125,20 @@ class _Search:
         self._walk = OwnerWalk(start, kinds.is_catalogued, self._length_of)
         self._uids: dict[str, None] = {}
         self._names: tuple[Name, ...] = ()
+        self._to_read: OwnerReference | None = None
+        """Above one of several owners: which to follow is not known before it is read."""
 
     def run(self) -> Place:
         """Walk up until nothing tells more, or something must be read first."""
         walk = self._walk
         while True:
+            self._to_read = None
             owner = walk.next_owner()
             if owner is None:
                 if walk.tells or not self._goes_on(self._stand_in()):
                     break
-            elif not self._follow(owner) and not self._goes_on(self._proven()):
-                return self._place(waits_for=owner)
+            elif not (self._to_read is None and self._follow(owner)) and not self._goes_on(self._proven()):
+                return self._place(waits_for=self._to_read or owner)
         ignored = self._ignored()
         return self._place(top=None if ignored else walk.top(), ignored=ignored)
 
@@ -167,12 +176,14 @@ class _Search:
         return True
 
     def _length_of(self, owner: OwnerReference) -> int:
-        """How many owners are known above and with this one; where more is known later, the place is found anew."""
+        """How many owners there are above and with this one."""
         length, seen, at = 0, {self._start.uid}, owner
         while length < MOST_STEPS and at.uid not in seen:
             self._uids[at.uid] = None
             seen.add(at.uid)
             found = self._known.owner(at, self._start.namespace)
+            if found is None:
+                self._to_read = self._to_read or at
             above = controller_of(found.owners, self._kinds.is_catalogued) if isinstance(found, Meta) else None
             length += isinstance(found, Meta)
             if above is None:

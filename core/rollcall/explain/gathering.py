@@ -21,7 +21,7 @@ from rollcall.domain.facts import (
 )
 from rollcall.domain.kinds.catalogue import Catalogue, built_in
 from rollcall.domain.ownership import ignored_because, key_of
-from rollcall.domain.placing import Missing, Name, names_of, place
+from rollcall.domain.placing import Missing, Name, names_of, newest, place
 from rollcall.domain.queue_index import QueueIndex
 from rollcall.domain.queue_reading import read_queue
 from rollcall.domain.queues import QUEUE_KINDS
@@ -183,7 +183,10 @@ class _Index:
         metas = [*(pod.meta for pod in given.pods.values()), *(found.meta for found in given.others.values())]
         self._by_uid = {meta.uid: meta for meta in metas}
         self._by_address = {(meta.key, meta.namespace, meta.name): meta for meta in metas if _is_made_up(meta.uid)}
-        self._by_name = {name: meta for meta in metas for name in names_of(meta, kinds)}
+        self._by_name: dict[Name, list[Meta]] = defaultdict(list)
+        for meta in metas:
+            for name in names_of(meta, kinds):
+                self._by_name[name].append(meta)
 
     def owner(self, owner: OwnerReference, namespace: str | None) -> Meta | Missing | None:
         """The metadata behind a reference; what was not given is gone."""
@@ -196,7 +199,7 @@ class _Index:
 
     def named(self, name: Name) -> Meta | None:
         """The given object of that name."""
-        return self._by_name.get(name)
+        return newest(self._by_name.get(name, ()))
 
 
 def _is_made_up(uid: str) -> bool:
