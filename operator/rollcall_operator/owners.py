@@ -10,7 +10,7 @@ import structlog
 
 from rollcall.cluster_access import METADATA, ApiStatusError, get_json
 from rollcall.domain.facts import KindKey, Meta, OwnerReference
-from rollcall.domain.ownership import key_of
+from rollcall.domain.ownership import key_of, reference_meta
 from rollcall.domain.placing import Missing
 from rollcall.domain.reading import read_meta
 from rollcall.errors import ClusterError
@@ -122,7 +122,8 @@ class OwnerReader:
             if error.status == _NOT_FOUND:
                 return Missing.GONE
             if error.status in _FORBIDDEN:
-                return Missing.FORBIDDEN
+                # That it lies in no namespace is known all the same, and that it is no workload therefore.
+                return Missing.FORBIDDEN if served.namespaced else reference_meta(owner, None)
             raise
         if meta is None or meta.uid != owner.uid:
             return Missing.GONE  # the name is used again

@@ -34,6 +34,7 @@ class Api:
         self.answers: dict[str, Object | int] = {}
         self.reads: Counter[str] = Counter()
         self.served = ["Thing", "Middle"]
+        self.namespaced = True
         self.url = ""
 
     async def groups(self, _request: web.Request) -> web.Response:
@@ -44,8 +45,14 @@ class Api:
 
     async def kinds(self, _request: web.Request) -> web.Response:
         verbs = ["get", "list", "watch"]
-        kinds = [{"name": f"{kind.lower()}s", "kind": kind, "namespaced": True, "verbs": verbs} for kind in self.served]
+        kinds = [
+            {"name": f"{kind.lower()}s", "kind": kind, "namespaced": self.namespaced, "verbs": verbs}
+            for kind in self.served
+        ]
         return web.json_response({"resources": kinds})
+
+    async def forbid(self, _request: web.Request) -> web.Response:
+        return web.json_response({"kind": "Status", "code": 403}, status=403)
 
     async def read(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -83,6 +90,7 @@ async def api() -> AsyncIterator[Api]:
     application.router.add_get("/apis", api.groups)
     application.router.add_get("/apis/example.com/v1", api.kinds)
     application.router.add_get("/apis/example.com/v1/namespaces/{namespace}/{plural}/{name}", api.read)
+    application.router.add_get("/apis/example.com/v1/{plural}/{name}", api.forbid)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -153,6 +161,18 @@ async def test_who_may_not_be_read_is_known_by_reference_and_asked_again_after_t
     # Nobody new needs it, and still whoever is below it moves.
     assert await life.later(timedelta(seconds=2)) == 1
     assert life.world.workloads() == {"Job/top": {"a", "b"}}
+
+
+async def test_an_owner_of_no_namespace_that_may_not_be_read_takes_no_pods(
+    api: Api, session: aiohttp.ClientSession
+) -> None:
+    api.namespaced = False
+    life = Life(api, session)
+    fleet = an_object("Thing", "fleet", namespace=None)
+    for pod in (an_object("Pod", "a", fleet), an_object("Pod", "b", fleet, namespace="other")):
+        life.world.see(pod)
+    await life.reader.read_missing()
+    assert life.world.workloads() == {"Pod/a": {"a"}, "Pod/b": {"b"}}
 
 
 async def test_who_may_not_be_read_and_is_needed_no_more_is_not_asked_for_again(
