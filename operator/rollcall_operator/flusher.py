@@ -26,6 +26,12 @@ from rollcall_operator.measures import Measures
 LONGEST_PAUSE_SECONDS = 30.0
 """Between two tries while the database is away."""
 
+PODS_EACH = 10
+"""Pods in one transaction at most, for each workload of a full batch; a workload alone may have more.
+
+Five hundred gangs of hundreds of pods in one statement would run out of its time, and do so again at every try.
+"""
+
 _LIMIT_EXCEEDED = "54"
 
 Waiting = TypeVar("Waiting")
@@ -78,6 +84,8 @@ class Flusher:
         self._revisit_at: dict[str, datetime] = {}
         self._most = batch_size
         """What the next flush takes: less after a refusal, to find the one that cannot be written."""
+        self._is_cut = False
+        """Whether the last flush left a part of what it took for the next one, for its many pods."""
 
     async def run(self, interval_seconds: float, stopped: asyncio.Event) -> None:
         """Flush until stopped, then once more; the pause grows with each failure."""
@@ -91,7 +99,7 @@ class Flusher:
                 wrote = 0
                 self._measures.flush_failures.inc()
                 log.warning("flush_failed", error=str(error), failures=failures, waiting=len(self._state.dirty))
-            if wrote < self._most or failures:
+            if (wrote < self._most and not self._is_cut) or failures:
                 await _pause(stopped, _backoff(interval_seconds, failures))
         try:
             while await self.flush():
@@ -143,6 +151,12 @@ class Flusher:
         tops = tuple(_take_from(state.dirty, self._most - len(ended) - len(gone_pods)))
         return _Taken(tops=tops, ended=ended, gone_pods=gone_pods)
 
+    def _leave_for_next(self, taken: _Taken, place: int) -> None:
+        """Put the rest back, before all that has come since."""
+        self._is_cut = True
+        self._state.dirty = dict.fromkeys(taken.tops[place:]) | self._state.dirty
+        taken.tops = taken.tops[:place]
+
     def _put_back(self, taken: _Taken) -> None:
         state = self._state
         for uid in taken.tops:
@@ -154,7 +168,11 @@ class Flusher:
         workloads: dict[str, WorkloadRecord] = {}
         pods: list[PodRecord] = []
         gone: dict[str, Gone] = {uid: self._raised(ending.gone) for uid, ending in taken.ended.items()}
-        for uid in taken.tops:
+        self._is_cut = False
+        for place, uid in enumerate(taken.tops):
+            if len(pods) >= self._batch_size * PODS_EACH:
+                self._leave_for_next(taken, place)
+                break
             if uid in gone:
                 continue
             view = self._state.view(uid)
