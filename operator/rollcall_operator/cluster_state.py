@@ -5,7 +5,7 @@ nothing, and returns.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -83,6 +83,8 @@ class ClusterState:
         """Top uids to derive again, the longest waiting first."""
         self.ended: dict[str, Ending] = {}
         self.gone_pods: dict[str, Gone] = {}
+        self.may_be_stored: Callable[[str], bool] = lambda _: True
+        """Whether the database may hold a row of a uid; whoever writes it knows better than this."""
         self.floor_version = 0
         self.seen: set[str] | None = set()
         """The uids that watches brought since the start; ``None`` once the first lists are known to be complete."""
@@ -128,7 +130,8 @@ class ClusterState:
     def _forget_pod(self, pod: PodFacts, before: PodFacts | None, *, at: datetime, seen: DeletionSeen) -> None:
         uid = pod.meta.uid
         top = self._top_of.get(uid)
-        self.gone_pods[uid] = self._gone(pod.meta, at=at, seen=seen)
+        if self._is_recorded(pod.meta):
+            self.gone_pods[uid] = self._gone(pod.meta, at=at, seen=seen)
         if top is not None and top.uid == uid:
             # A bare pod: what it was before its deletion was asked for is what its record keeps.
             last = before if before is not None and before.meta.deletion_at is None else None
@@ -376,9 +379,15 @@ class ClusterState:
         version = max(meta.resource_version, self.floor_version)
         return Gone(uid=meta.uid, observed_version=version, at=at, seen=seen)
 
+    def _is_recorded(self, meta: Meta) -> bool:
+        """Whether its deletion is to be written: what comes and goes outside of all projects leaves no trace."""
+        return self.is_shown(meta.namespace) or self.may_be_stored(meta.uid)
+
     def _end(self, meta: Meta, view: WorkloadView | None, *, at: datetime, seen: DeletionSeen) -> None:
         if seen is DeletionSeen.LATE and meta.uid in self.ended:
             return  # its object was seen to go; that its last pod has gone too says nothing new
+        if not self._is_recorded(meta):
+            return
         self.ended[meta.uid] = Ending(gone=self._gone(meta, at=at, seen=seen), view=view)
 
     @property

@@ -80,6 +80,8 @@ class Flusher:
         self._written_pods: dict[str, PodRecord] = {}
         self.remembered_at_start: set[str] = set()
         """Uids that had a live row when the operator started."""
+        self.pods_at_start: set[str] = set()
+        """The same of pods."""
         self._revisits: list[tuple[datetime, str]] = []
         self._revisit_at: dict[str, datetime] = {}
         self._most = batch_size
@@ -106,6 +108,12 @@ class Flusher:
                 pass
         except StoreError as error:
             log.warning("last_flush_failed", error=str(error), waiting=len(self._state.dirty))
+
+    def may_be_stored(self, uid: str) -> bool:
+        """Whether the database may hold a live row of a workload or a pod."""
+        return any(
+            uid in held for held in (self._written, self._written_pods, self.remembered_at_start, self.pods_at_start)
+        )
 
     async def flush(self) -> int:
         """Write one batch; returns how many workloads and deletions were looked at.
@@ -272,6 +280,7 @@ class Flusher:
         """Drop what is held of what is gone."""
         for gone in batch.gone_pods:
             self._written_pods.pop(gone.uid, None)
+            self.pods_at_start.discard(gone.uid)
         for gone in batch.gone_workloads:
             self._written.pop(gone.uid, None)
             self.remembered.pop(gone.uid, None)

@@ -287,6 +287,8 @@ class Operator:
                 flusher.remembered_pods = await load_remembered_pods(connection, self._cluster_id)
                 await make_partitions(connection, now=now())
         flusher.remembered_at_start = set(flusher.remembered)
+        flusher.pods_at_start = {uid for pods in flusher.remembered_pods.values() for uid in pods}
+        self.state.may_be_stored = flusher.may_be_stored
 
     async def _sweep(self, sweeper: Sweeper) -> None:
         closed = await sweeper.sweep(self._engine, self._cluster_id)

@@ -178,3 +178,27 @@ async def test_events_of_what_is_live_make_nothing_grow(life: Life) -> None:
         await life.flush()
     held = life.held()
     assert {held[name] for name in ("_revisits", "_revisit_at", "_written", "remembered", "objects", "pods")} == {1}
+
+
+async def test_what_comes_and_goes_outside_of_projects_leaves_no_trace(life: Life, database: DatabaseSettings) -> None:
+    """Else every pod of every other namespace would be written, and kept as long as history is."""
+    rows = Rows(database)
+    life.state.may_be_stored = life.flusher.may_be_stored
+    await life.flush()
+    before = life.held()
+    pod = life.see(POD, "was-shown", owner=owned_by(JOB, "live", "live"), **a_pod_body())
+    await life.flush()
+    # No project any more: what was written is closed all the same, what was not is none of ours.
+    life.see(NAMESPACE, "lab")
+    other = life.see(POD, "other", **a_pod_body())
+    for obj in (pod, other):
+        life.version += 1
+        gone = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(life.version)}}
+        life.state.observe(POD, EventType.DELETED, gone, at=life.now)
+    await life.flush()
+    assert [row["uid"] for row in rows.query("SELECT uid FROM deleted_pods")] == ["was-shown"]
+    assert [row["uid"] for row in rows.query("SELECT uid FROM deleted_workloads")] == ["live"]
+    assert rows.query("SELECT * FROM tombstones") == []
+    life.see(NAMESPACE, "lab", labels={"kai/project": "lab"})
+    await life.flush()
+    assert life.held() == before
