@@ -82,6 +82,8 @@ class ClusterState:
         self.dirty: dict[str, None] = {}
         """Top uids to derive again, the longest waiting first."""
         self.ended: dict[str, Ending] = {}
+        self.outlived: set[str] = set()
+        """Workloads whose object is gone while pods of theirs still are there: closed, and their last phase stays."""
         self.gone_pods: dict[str, Gone] = {}
         self.may_be_stored: Callable[[str], bool] = lambda _: True
         """Whether the database may hold a row of a uid; whoever writes it knows better than this."""
@@ -140,10 +142,12 @@ class ClusterState:
         self.pods.pop(uid, None)
         if before is not None:
             self._leave_node(before)
+        is_closed = top is not None and top.uid in self.outlived
         self._leave(uid)
-        if top is not None and top.uid != uid and top.uid not in self.objects and not self._members.get(top.uid):
-            # Known by its pods alone, and the last one is gone.
-            self._end(top, None, at=at, seen=DeletionSeen.LATE)
+        if top is None or top.uid == uid or top.uid in self.objects or self._members.get(top.uid) or is_closed:
+            return
+        # Known by its pods alone, and the last one is gone.
+        self._end(top, None, at=at, seen=DeletionSeen.LATE)
 
     def _observe_object(self, obj: Mapping[str, Any], *, deleted: bool, at: datetime) -> None:
         facts = read_object(obj)
@@ -158,6 +162,7 @@ class ClusterState:
             return
         self.objects[uid] = facts
         self.looked_up.pop(uid, None)
+        self.outlived.discard(uid)
         if before is None or before.meta.owners != facts.meta.owners:
             self._place(facts.meta)
         if before is None:
@@ -175,6 +180,8 @@ class ClusterState:
         self.objects.pop(uid, None)
         self._leave(uid)
         self._look_up(uid, facts.meta)  # its pods may outlive it for a while; they still are its pods
+        if self._members.get(uid):
+            self.outlived.add(uid)
 
     def _observe_node(self, obj: Mapping[str, Any], *, deleted: bool) -> None:
         node = read_node(obj, self._settings)
@@ -313,6 +320,7 @@ class ClusterState:
                 members.discard(uid)
                 if not members:
                     del self._members[top.uid]
+                    self.outlived.discard(top.uid)
             self.dirty[top.uid] = None
 
     def _leave_node(self, pod: PodFacts) -> None:
@@ -384,8 +392,6 @@ class ClusterState:
         return self.is_shown(meta.namespace) or self.may_be_stored(meta.uid)
 
     def _end(self, meta: Meta, view: WorkloadView | None, *, at: datetime, seen: DeletionSeen) -> None:
-        if seen is DeletionSeen.LATE and meta.uid in self.ended:
-            return  # its object was seen to go; that its last pod has gone too says nothing new
         if not self._is_recorded(meta):
             return
         self.ended[meta.uid] = Ending(gone=self._gone(meta, at=at, seen=seen), view=view)

@@ -185,6 +185,7 @@ class Flusher:
                 continue
             view = self._state.view(uid)
             if view is None:
+                self._forget_workload(uid)
                 continue
             if not self._state.is_shown(_namespace_of(view)):
                 hidden = self._hide(uid, now)
@@ -192,7 +193,7 @@ class Flusher:
                     gone[uid] = hidden
                 continue
             derivation = self._derivation(uid, view, now)
-            if self._is_new(derivation.workload):
+            if uid not in self._state.outlived and self._is_new(derivation.workload):
                 workloads[uid] = derivation.workload
             pods.extend(pod for pod in derivation.pods if self._is_new_pod(pod))
         for uid, ending in taken.ended.items():
@@ -282,11 +283,17 @@ class Flusher:
             self._written_pods.pop(gone.uid, None)
             self.pods_at_start.discard(gone.uid)
         for gone in batch.gone_workloads:
-            self._written.pop(gone.uid, None)
-            self.remembered.pop(gone.uid, None)
-            self.remembered_pods.pop(gone.uid, None)
-            self._revisit_at.pop(gone.uid, None)
-            self.remembered_at_start.discard(gone.uid)
+            self._forget_workload(gone.uid)
+
+    def _forget_workload(self, uid: str) -> None:
+        if uid in self._state.ended:
+            return  # it is yet to be closed
+        self._written.pop(uid, None)
+        self.remembered.pop(uid, None)
+        if uid not in self._state.outlived:
+            self.remembered_pods.pop(uid, None)
+        self._revisit_at.pop(uid, None)
+        self.remembered_at_start.discard(uid)
 
     def _call_revisits(self, now: datetime) -> None:
         while self._revisits and self._revisits[0][0] <= now:
