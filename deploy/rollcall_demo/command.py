@@ -242,7 +242,7 @@ def _context(kubeconfig: Path | None, name: str | None) -> str:
         contexts, current = config.list_kube_config_contexts(None if kubeconfig is None else str(kubeconfig))  # type: ignore[no-untyped-call]
     except (ConfigException, OSError, YAMLError, AttributeError, KeyError, TypeError) as error:
         # The last three: the client takes the shape of the file on trust.
-        raise SettingsError(f"The {place} cannot be used: {error}.") from error
+        raise SettingsError(f"The {place} cannot be used: {str(error).rstrip('.')}.") from error
     if name is None:
         return str(current["name"])
     known = sorted(str(context["name"]) for context in contexts)

@@ -5,7 +5,7 @@ nothing, and returns.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -90,7 +90,11 @@ class ClusterState:
         self.dirty: dict[str, None] = {}
         """Top uids to derive again, the longest waiting first."""
         self.ended: dict[str, Ending] = {}
+        self.outlived: set[str] = set()
+        """Workloads whose object is gone while pods of theirs still are there: closed, and their last phase stays."""
         self.gone_pods: dict[str, Gone] = {}
+        self.may_be_stored: Callable[[str], bool] = lambda _: True
+        """Whether the database may hold a row of a uid; whoever writes it knows better than this."""
         self.floor_version = 0
         self.seen: set[str] | None = set()
         """The uids that watches brought since the start; ``None`` once the first lists are known to be complete."""
@@ -177,7 +181,8 @@ class ClusterState:
     def _forget_pod(self, pod: PodFacts, before: PodFacts | None, *, at: datetime, seen: DeletionSeen) -> None:
         uid = pod.meta.uid
         top = self.belonging.top_of(uid)
-        self.gone_pods[uid] = self._gone(pod.meta, at=at, seen=seen)
+        if self._is_recorded(pod.meta):
+            self.gone_pods[uid] = self._gone(pod.meta, at=at, seen=seen)
         self.queued.saw_pod(pod.meta if before is None else before.meta, None)
         if top is not None and top.uid == uid:
             # A bare pod: what it was before its deletion was asked for is what its record keeps.
@@ -190,16 +195,13 @@ class ClusterState:
             self._pods_in[namespace] -= 1
             if not self._pods_in[namespace]:
                 del self._pods_in[namespace]
+        is_closed = top is not None and top.uid in self.outlived
         self.belonging.lost(pod.meta, keep=False)
         self.holdings.lost(uid)
-        if (
-            top is not None
-            and top.uid != uid
-            and top.uid not in self.objects
-            and not self.belonging.members_of(top.uid)
-        ):
-            # Known by its pods alone, and the last one is gone.
-            self._end(top, None, at=at, seen=DeletionSeen.LATE)
+        if top is None or top.uid == uid or top.uid in self.objects or self.belonging.members_of(top.uid) or is_closed:
+            return
+        # Known by its pods alone, and the last one is gone.
+        self._end(top, None, at=at, seen=DeletionSeen.LATE)
 
     def _observe_object(self, obj: Mapping[str, Any], *, deleted: bool, at: datetime) -> None:
         facts = read_object(obj, self._settings)
@@ -213,6 +215,7 @@ class ClusterState:
             self._forget_object(facts, at=at, seen=DeletionSeen.EXACT)
             return
         self.objects[uid] = facts
+        self.outlived.discard(uid)
         self.belonging.saw(None if before is None else before.meta, facts.meta)
         self._mark(uid)
 
@@ -228,6 +231,8 @@ class ClusterState:
             self._mark(uid)
         self.objects.pop(uid, None)
         self.belonging.lost(facts.meta, keep=True)
+        if self.belonging.members_of(uid):
+            self.outlived.add(uid)
 
     def _observe_node(self, obj: Mapping[str, Any], *, deleted: bool) -> None:
         node = read_node(obj, self._settings)
@@ -341,6 +346,8 @@ class ClusterState:
 
     def _touch(self, top_uid: str) -> None:
         self.dirty[top_uid] = None
+        if not self.belonging.members_of(top_uid):
+            self.outlived.discard(top_uid)
 
     def _leave_node(self, pod: PodFacts) -> None:
         there = self._pods_on.get(pod.node_name or "")
@@ -431,9 +438,13 @@ class ClusterState:
         version = max(meta.resource_version, self.floor_version)
         return Gone(uid=meta.uid, observed_version=version, at=at, seen=seen)
 
+    def _is_recorded(self, meta: Meta) -> bool:
+        """Whether its deletion is to be written: what comes and goes outside of all projects leaves no trace."""
+        return self.is_shown(meta.namespace) or self.may_be_stored(meta.uid)
+
     def _end(self, meta: Meta, view: WorkloadView | None, *, at: datetime, seen: DeletionSeen) -> None:
-        if seen is DeletionSeen.LATE and meta.uid in self.ended:
-            return  # its object was seen to go; that its last pod has gone too says nothing new
+        if not self._is_recorded(meta):
+            return
         self.ended[meta.uid] = Ending(gone=self._gone(meta, at=at, seen=seen), view=view)
 
     @property

@@ -26,6 +26,12 @@ from rollcall_operator.measures import Measures
 LONGEST_PAUSE_SECONDS = 30.0
 """Between two tries while the database is away."""
 
+PODS_EACH = 10
+"""Pods in one transaction at most, for each workload of a full batch; a workload alone may have more.
+
+Five hundred gangs of hundreds of pods in one statement would run out of its time, and do so again at every try.
+"""
+
 _LIMIT_EXCEEDED = "54"
 
 Waiting = TypeVar("Waiting")
@@ -74,10 +80,14 @@ class Flusher:
         self._written_pods: dict[str, PodRecord] = {}
         self.remembered_at_start: set[str] = set()
         """Uids that had a live row when the operator started."""
+        self.pods_at_start: set[str] = set()
+        """The same of pods."""
         self._revisits: list[tuple[datetime, str]] = []
         self._revisit_at: dict[str, datetime] = {}
         self._most = batch_size
         """What the next flush takes: less after a refusal, to find the one that cannot be written."""
+        self._is_cut = False
+        """Whether the last flush left a part of what it took for the next one, for its many pods."""
 
     async def run(self, interval_seconds: float, stopped: asyncio.Event) -> None:
         """Flush until stopped, then once more; the pause grows with each failure."""
@@ -91,13 +101,19 @@ class Flusher:
                 wrote = 0
                 self._measures.flush_failures.inc()
                 log.warning("flush_failed", error=str(error), failures=failures, waiting=len(self._state.dirty))
-            if wrote < self._most or failures:
+            if (wrote < self._most and not self._is_cut) or failures:
                 await _pause(stopped, _backoff(interval_seconds, failures))
         try:
             while await self.flush():
                 pass
         except StoreError as error:
             log.warning("last_flush_failed", error=str(error), waiting=len(self._state.dirty))
+
+    def may_be_stored(self, uid: str) -> bool:
+        """Whether the database may hold a live row of a workload or a pod."""
+        return any(
+            uid in held for held in (self._written, self._written_pods, self.remembered_at_start, self.pods_at_start)
+        )
 
     async def flush(self) -> int:
         """Write one batch; returns how many workloads and deletions were looked at.
@@ -143,6 +159,12 @@ class Flusher:
         tops = tuple(_take_from(state.dirty, self._most - len(ended) - len(gone_pods)))
         return _Taken(tops=tops, ended=ended, gone_pods=gone_pods)
 
+    def _leave_for_next(self, taken: _Taken, place: int) -> None:
+        """Put the rest back, before all that has come since."""
+        self._is_cut = True
+        self._state.dirty = dict.fromkeys(taken.tops[place:]) | self._state.dirty
+        taken.tops = taken.tops[:place]
+
     def _put_back(self, taken: _Taken) -> None:
         state = self._state
         for uid in taken.tops:
@@ -154,11 +176,16 @@ class Flusher:
         workloads: dict[str, WorkloadRecord] = {}
         pods: list[PodRecord] = []
         gone: dict[str, Gone] = {uid: self._raised(ending.gone) for uid, ending in taken.ended.items()}
-        for uid in taken.tops:
+        self._is_cut = False
+        for place, uid in enumerate(taken.tops):
+            if len(pods) >= self._batch_size * PODS_EACH:
+                self._leave_for_next(taken, place)
+                break
             if uid in gone:
                 continue
             view = self._state.view(uid)
             if view is None and not self._state.is_hidden(uid):
+                self._forget_workload(uid)
                 continue
             if view is None or not self._state.is_shown(_namespace_of(view)):
                 hidden = self._hide(uid, now)
@@ -233,6 +260,10 @@ class Flusher:
 
     def _is_new(self, record: WorkloadRecord) -> bool:
         """Whether the record differs from what was written last in more than its version."""
+        if record.uid in self._state.outlived:
+            # It is closed, and its last phase stays; what its pods still hold is held.
+            self._state.holdings.record(record.uid, record.allocated.gpu_micros)
+            return False
         known = self._written.get(record.uid)
         if known is not None and replace(known, observed_version=record.observed_version) == record:
             self._measures.workloads_skipped.inc()
@@ -255,13 +286,20 @@ class Flusher:
         """Drop what is held of what is gone."""
         for gone in batch.gone_pods:
             self._written_pods.pop(gone.uid, None)
+            self.pods_at_start.discard(gone.uid)
         for gone in batch.gone_workloads:
-            self._written.pop(gone.uid, None)
-            self._state.holdings.close(gone.uid)
-            self.remembered.pop(gone.uid, None)
-            self.remembered_pods.pop(gone.uid, None)
-            self._revisit_at.pop(gone.uid, None)
-            self.remembered_at_start.discard(gone.uid)
+            self._forget_workload(gone.uid)
+
+    def _forget_workload(self, uid: str) -> None:
+        if uid in self._state.ended:
+            return  # it is yet to be closed
+        self._written.pop(uid, None)
+        self._state.holdings.close(uid)
+        self.remembered.pop(uid, None)
+        if uid not in self._state.outlived:
+            self.remembered_pods.pop(uid, None)
+        self._revisit_at.pop(uid, None)
+        self.remembered_at_start.discard(uid)
 
     def _call_revisits(self, now: datetime) -> None:
         while self._revisits and self._revisits[0][0] <= now:

@@ -222,15 +222,20 @@ class Operator:
     async def _first_lists(self, sweeper: Sweeper, lists: Lists) -> None:
         """Wait until the watches have brought all that was listed; nothing is decided on half a cluster."""
         self._stage = "waiting for the first lists"
-        listed_at = now()
+        moved_at, missing = now(), lists.uids
         while not self.stopped.is_set() and self.state.seen is not None:
-            if lists.are_within(self.state.seen):
+            before, missing = missing, missing - self.state.seen
+            if not missing:
                 self.state.seen = None
                 break
             await asyncio.sleep(0.05)
-            if now() - listed_at > timedelta(seconds=_RELIST_SECONDS):
+            if len(missing) < len(before):
+                # They are still coming, which in a large cluster takes longer than a list may be old.
+                moved_at = now()
+            elif now() - moved_at > timedelta(seconds=_RELIST_SECONDS):
                 # What was listed may be gone by now.
-                lists, listed_at = await sweeper.list_all(), now()
+                lists = await sweeper.list_all()
+                moved_at, missing = now(), lists.uids
                 self._take_standings(lists.standings)
         log.info("first_lists_complete", **self.state.size)
 
@@ -297,6 +302,8 @@ class Operator:
                 flusher.remembered_pods = await load_remembered_pods(connection, self._cluster_id)
                 await make_partitions(connection, now=now())
         flusher.remembered_at_start = set(flusher.remembered)
+        flusher.pods_at_start = {uid for pods in flusher.remembered_pods.values() for uid in pods}
+        self.state.may_be_stored = flusher.may_be_stored
 
     async def _sweep(self, sweeper: Sweeper) -> None:
         closed = await sweeper.sweep(self._engine, self._cluster_id)

@@ -61,9 +61,10 @@ class Lists:
         """How each kind stands."""
         return {key: listed.standing for key, listed in self.by_kind.items()}
 
-    def are_within(self, seen: set[str]) -> bool:
-        """Whether everything that was listed has arrived by the watches."""
-        return all(listed.uids <= seen for listed in self.by_kind.values())
+    @property
+    def uids(self) -> frozenset[str]:
+        """All that was listed."""
+        return frozenset[str]().union(*(listed.uids for listed in self.by_kind.values()))
 
 
 class Sweeper:

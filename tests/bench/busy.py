@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -19,6 +18,7 @@ class Busy:
         self._workshop = workshop
         self._operator = operator
         self._before = self._seconds()
+        self._machine_before = _machine()
         self._at = time.perf_counter()
 
     def cores(self) -> dict[str, float]:
@@ -27,11 +27,18 @@ class Busy:
         found = {name: (spent - self._before.get(name, 0.0)) / elapsed for name, spent in self._seconds().items()}
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
-    def figures(self, names: Iterable[str] = ()) -> list[Figure]:
-        """The same as figures, with all that they come to."""
+    def figures(self) -> list[Figure]:
+        """The same as figures, and what others on the machine took: much of that, and the run says little."""
+        elapsed = time.perf_counter() - self._at
         cores = self.cores()
-        found = [Figure(name, "cores", busy, "") for name, busy in cores.items() if not names or name in names]
-        return [*found, Figure(f"all of these, of {os.cpu_count()}", "cores", sum(cores.values()), "")]
+        ours = sum(cores.values())
+        found = [Figure(name, "cores", busy, "") for name, busy in cores.items()]
+        others = max(0.0, (_machine() - self._machine_before) / elapsed - ours)
+        return [
+            *found,
+            Figure(f"all of these, of {os.cpu_count()}", "cores", ours, ""),
+            Figure("everything else on the machine", "cores", others, ""),
+        ]
 
     def _seconds(self) -> dict[str, float]:
         spent: dict[str, float] = {}
@@ -59,3 +66,9 @@ def _cpu(process: psutil.Process) -> float:
     except psutil.Error:
         return 0.0
     return float(times.user + times.system)
+
+
+def _machine() -> float:
+    """CPU seconds that all of the machine has spent on anything."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))

@@ -20,6 +20,7 @@ from bench.workshop import Workshop
 from rollcall.domain.facts import DomainSettings
 from rollcall.settings import DatabaseSettings, OperatorSettings
 from rollcall.store.engine import create_engine
+from rollcall.store.records import Batch
 from rollcall_operator.cluster_state import ClusterState
 from rollcall_operator.flusher import Flusher
 from rollcall_operator.measures import Measures
@@ -87,15 +88,24 @@ class _TimedFlusher(Flusher):
         self.state = state
         self.waiting: dict[str, list[float]] = defaultdict(list)
         self.delays: list[float] = []
+        self.left: set[str] = set()
 
     async def flush(self) -> int:
-        """As ever; what it takes, it takes before it first waits."""
-        tops = {*islice(self.state.dirty, BATCH), *self.state.ended}
-        taken = [at for uid in tops for at in self.waiting.pop(uid, ())]
+        """As ever: what is left to do once the batch is made up is not in it."""
+        before, self.waiting = self.waiting, defaultdict(list)
         looked_at = await super().flush()
         now = time.perf_counter()
-        self.delays += [now - at for at in taken]
+        for uid, instants in before.items():
+            if uid in self.left:
+                self.waiting[uid][:0] = instants
+            else:
+                self.delays += [now - at for at in instants]
         return looked_at
+
+    def _derive(self, taken: Any, now: datetime) -> Batch:
+        batch = super()._derive(taken, now)
+        self.left = {*self.state.dirty, *self.state.ended}
+        return batch
 
 
 class _Pipe:

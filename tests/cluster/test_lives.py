@@ -155,6 +155,7 @@ def test_gpus_of_the_view_are_those_of_the_nodes(samples: Rows, api: client.ApiC
         ("language", "finetune", "Completed"),
         ("language", "train-giant", "Pending"),
         ("serving", "vectors", "Running"),
+        ("serving", "chat", "Running"),
     ],
 )
 def test_what_is_deleted_keeps_its_last_phase(
@@ -165,7 +166,9 @@ def test_what_is_deleted_keeps_its_last_phase(
     gone = samples.until_deleted(namespace, name)
     assert (gone["uid"], gone["phase"], gone["deletion_seen"]) == (row["uid"], last_phase, "exact")
     assert gone["deleted_at"] >= gone["created_at"]
+    # Its pods go after it, and what they do on their way says nothing of it.
     eventually(lambda: samples.query("SELECT * FROM pods WHERE workload_uid = %(uid)s", uid=row["uid"]), no_rows)
+    assert samples.until_deleted(namespace, name)["phase"] == last_phase
 
 
 def no_rows(found: list[Row]) -> bool:
@@ -183,6 +186,8 @@ def delete(api: client.ApiClient, row: Row) -> None:
             core.delete_namespaced_pod(name, namespace)
         case "Job":
             batch.delete_namespaced_job(name, namespace, **background)
+        case "Deployment":
+            apps.delete_namespaced_deployment(name, namespace, **background)
         case "StatefulSet":
             apps.delete_namespaced_stateful_set(name, namespace, **background)
         case "PyTorchJob":

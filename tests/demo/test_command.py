@@ -24,7 +24,7 @@ from rollcall_demo.objects import Objects
 from rollcall_demo.player import Player
 from rollcall_demo.processes import DemoError
 
-DEADLINE = 90
+DEADLINE = 120
 """Seconds; far more than anything here takes."""
 
 

@@ -1,92 +1,29 @@
 """Memory is bounded by what is live: when thousands have come and gone, nothing of them is left."""
 
-from collections.abc import Sized
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from support.operator_in_hand import Life, key_of, with_one_workload
 from support.rows import Rows
 from support.simulated_cluster import RUNNING, a_container, a_pod_body, owned_by
 
-from rollcall.domain.facts import DomainSettings, KindKey
+from rollcall.domain.facts import KindKey
 from rollcall.domain.placing import Missing
 from rollcall.settings import DatabaseSettings
-from rollcall_demo.resources import DEPLOYMENT, JOB, REPLICASET, Resource
-from rollcall_operator.cluster_state import NAMESPACE, NODE, POD, ClusterState, EventType
-from rollcall_operator.flusher import Flusher
-from rollcall_operator.measures import Measures
+from rollcall_demo.resources import DEPLOYMENT, JOB, REPLICASET
+from rollcall_operator.cluster_state import NAMESPACE, POD
 from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
 
 pytestmark = pytest.mark.anyio
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WORKLOADS = 2_000
-
-
-class Life:
-    """A state, its flusher, and a clock that is moved."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.now = NOW
-        self.version = 1
-        self.state = ClusterState(DomainSettings(), all_namespaces=False)
-        self.state.seen = None  # as after the first lists
-        self.flusher = Flusher(
-            self.state,
-            engine,
-            "c1",
-            settings=DomainSettings(),
-            batch_size=500,
-            clock=lambda: self.now,
-            measures=Measures(),
-        )
-
-    def see(self, key: KindKey, name: str, event: EventType = EventType.SEEN, **obj: Any) -> dict[str, Any]:
-        """Let an object be observed; its uid is its name."""
-        self.version += 1
-        owner = obj.pop("owner", None)
-        metadata = {
-            "uid": name,
-            "name": name,
-            "namespace": "lab",
-            "resourceVersion": str(self.version),
-            "labels": obj.pop("labels", {}),
-            "ownerReferences": [owner] if owner else [],
-        }
-        whole = {"apiVersion": obj.pop("api_version", "v1"), "kind": key.kind, "metadata": metadata, **obj}
-        self.state.observe(key, event, whole, at=self.now)
-        return whole
-
-    async def flush(self) -> None:
-        """Write all that waits."""
-        while await self.flusher.flush():
-            pass
-
-    def held(self) -> dict[str, int]:
-        """The size of everything that grows with workloads."""
-        found: dict[str, int] = {}
-        for holder in (self.state, self.state.belonging, self.flusher):
-            for name, value in vars(holder).items():
-                if isinstance(value, Sized) and not isinstance(value, str):
-                    found[name] = len(value)
-        return found
-
-
-def key_of(resource: Resource) -> KindKey:
-    """The kind of a resource."""
-    return KindKey(group=resource.group, kind=resource.kind)
 
 
 @pytest.fixture
 def life(engine: AsyncEngine) -> Life:
-    """A cluster with one project and one live workload."""
-    life = Life(engine)
-    life.see(NAMESPACE, "lab", labels={"kai/project": "lab"})
-    life.see(NODE, "gpu-1", status={"conditions": [{"type": "Ready", "status": "True"}]})
-    life.see(key_of(JOB), "live", api_version="batch/v1", status=RUNNING)
-    life.see(POD, "live-0", owner=owned_by(JOB, "live", "live"), **a_pod_body())
-    return life
+    return with_one_workload(engine)
 
 
 async def test_two_thousand_come_and_go(life: Life, database: DatabaseSettings) -> None:
@@ -131,9 +68,7 @@ async def test_two_thousand_come_and_go(life: Life, database: DatabaseSettings) 
     assert Rows(database).query(counted) == [{"live": WORKLOADS + 1, "gone": 0}]
     assert life.held()["pods"] == WORKLOADS + 1
     for key, obj in seen:
-        life.version += 1
-        metadata = {**obj["metadata"], "resourceVersion": str(life.version)}
-        life.state.observe(key, EventType.DELETED, {**obj, "metadata": metadata}, at=life.now)
+        life.gone(key, obj)
     await life.flush()
     assert Rows(database).query(counted) == [{"live": 1, "gone": WORKLOADS}]
     # The next sweep forgets the owners that were looked up; the graces that were waited for run out.
@@ -179,3 +114,25 @@ async def test_events_of_what_is_live_make_nothing_grow(life: Life) -> None:
         await life.flush()
     held = life.held()
     assert {held[name] for name in ("_revisits", "_revisit_at", "_written", "remembered", "objects", "pods")} == {1}
+
+
+async def test_what_comes_and_goes_outside_of_projects_leaves_no_trace(life: Life, database: DatabaseSettings) -> None:
+    """Else every pod of every other namespace would be written, and kept as long as history is."""
+    rows = Rows(database)
+    life.state.may_be_stored = life.flusher.may_be_stored
+    await life.flush()
+    before = life.held()
+    pod = life.see(POD, "was-shown", owner=owned_by(JOB, "live", "live"), **a_pod_body())
+    await life.flush()
+    # No project any more: what was written is closed all the same, what was not is none of ours.
+    life.see(NAMESPACE, "lab")
+    other = life.see(POD, "other", **a_pod_body())
+    for obj in (pod, other):
+        life.gone(POD, obj)
+    await life.flush()
+    assert [row["uid"] for row in rows.query("SELECT uid FROM deleted_pods")] == ["was-shown"]
+    assert [row["uid"] for row in rows.query("SELECT uid FROM deleted_workloads")] == ["live"]
+    assert rows.query("SELECT * FROM tombstones") == []
+    life.see(NAMESPACE, "lab", labels={"kai/project": "lab"})
+    await life.flush()
+    assert life.held() == before

@@ -10,7 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from support.workload_builders import START, a_pod, a_request, a_workload, uid_of
 
 from rollcall.domain.attachments import Connection, ConnectionType, Datasource, DatasourceType, Tool, Topology
-from rollcall.domain.records import OrgType, Phase, PhaseReason, Resources, SchedulingMessage, WorkloadRecord
+from rollcall.domain.records import (
+    OrgType,
+    Phase,
+    PhaseReason,
+    PhaseSource,
+    Resources,
+    SchedulingMessage,
+    WorkloadRecord,
+)
 from rollcall.store.memory import load_remembered, load_remembered_pods, open_pods, open_workloads
 from rollcall.store.pages import EVERYTHING, PageQuery, workload_by_id, workload_page
 from rollcall.store.records import Batch, DeletionSeen, Gone, StoredWorkload, WriteResult
@@ -93,6 +101,17 @@ async def test_what_says_nothing_new_is_no_update(engine: AsyncEngine) -> None:
     assert (await stored(engine)).updated_at == START
     await write(engine, Batch(workloads=(a_workload(observed_version=12, phase_message="else"),)), after=90)
     assert (await stored(engine)).updated_at == START + timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(("seen", "kept"), [(DeletionSeen.EXACT, Phase.RUNNING), (DeletionSeen.LATE, Phase.PENDING)])
+async def test_pods_alone_say_nothing_of_what_was_seen_to_go(
+    engine: AsyncEngine, seen: DeletionSeen, kept: Phase
+) -> None:
+    await write(engine, Batch(workloads=(a_workload(phase=Phase.RUNNING),)))
+    await write(engine, Batch(gone_workloads=(gone(version=11, seen=seen),)))
+    by_pods = a_workload(phase=Phase.PENDING, phase_source=PhaseSource.PODS, observed_version=20)
+    await write(engine, Batch(workloads=(by_pods,)), after=90)
+    assert (await stored(engine)).record.phase is kept
 
 
 async def test_an_older_observation_loses(engine: AsyncEngine) -> None:

@@ -192,6 +192,10 @@ class Closings:
             return observed_at
         return min(observed_at, gone.at)
 
+    def was_seen_to_go(self, uid: str) -> bool:
+        """Whether its row was closed before this batch by a deletion that was seen as an event."""
+        return uid in self._were_closed and self._all[uid].seen is DeletionSeen.EXACT
+
     async def close(self, connection: AsyncConnection, statement: TextClause, context: Mapping[str, Any]) -> int:
         """Close by all that is known; returns how many were open before that the batch itself closed."""
         if not self._all:

@@ -13,6 +13,7 @@ from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, SmallInteg
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from rollcall.domain.records import PhaseSource
 from rollcall.store import tables
 from rollcall.store.closing import CLOSE_PODS, CLOSE_WORKLOADS, REOPEN_PODS, REOPEN_WORKLOADS, Closings
 from rollcall.store.records import Batch, WriteResult
@@ -167,7 +168,8 @@ async def write_batch(
     """Write one batch; the caller owns the transaction. ``observed_at`` is the instant of what is written.
 
     A uid may stand in a batch once. Records older than their row are refused without an error. What is known to be
-    gone stays gone, but a record of it that is newer than its row, or finds none, is what its row will tell.
+    gone stays gone, but a record of it that is newer than its row, or finds none, is what its row will tell - unless
+    the object was seen to go and the record is by its pods alone.
     """
     context = {"cluster_id": cluster_id, "observed_at": observed_at}
     await connection.execute(LOCK_CLUSTER, {"cluster_id": cluster_id})
@@ -177,6 +179,8 @@ async def write_batch(
     rows = [
         workload_row(record, observed_at=gone.instant(record.uid, record.observed_version, observed_at))
         for record in batch.workloads
+        # Pods that outlive their workload's object know less of it than its closed row.
+        if not (record.phase_source is PhaseSource.PODS and gone.was_seen_to_go(record.uid))
     ]
     workloads = await _count(connection, UPSERT_WORKLOADS, rows, context)
     if workloads < len(rows):
