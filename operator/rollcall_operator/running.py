@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.cluster_access import METADATA, Access, find_access, get_json
+from rollcall.domain.exposing import EXPOSING_KINDS
 from rollcall.domain.facts import KindKey
 from rollcall.domain.kinds.catalogue import watched_entries
 from rollcall.domain.queues import QUEUE_KINDS
@@ -80,7 +81,7 @@ def watched_kinds() -> tuple[WatchedKind, ...]:
         CLAIM: WatchedKind(key=CLAIM, plural="resourceclaims"),
         CLAIM_TEMPLATE: WatchedKind(key=CLAIM_TEMPLATE, plural="resourceclaimtemplates"),
         POD: WatchedKind(key=POD, plural="pods"),
-        **{key: WatchedKind(key=key, plural=plural) for key, plural in QUEUE_KINDS.items()},
+        **{key: WatchedKind(key=key, plural=plural) for key, plural in (*QUEUE_KINDS.items(), *EXPOSING_KINDS.items())},
     }
     for entry in watched_entries():
         kinds.setdefault(entry.key, WatchedKind(key=entry.key, plural=entry.plural))
