@@ -214,6 +214,10 @@ rules:
   - apiGroups: [coordination.k8s.io]
     resources: [leases]
     verbs: [create]
+  # What an admin teaches of further kinds.
+  - apiGroups: [""]
+    resources: [configmaps]
+    verbs: [list]
   - apiGroups: [coordination.k8s.io]
     resources: [leases]
     resourceNames: [rollcall-operator]

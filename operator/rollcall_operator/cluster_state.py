@@ -99,6 +99,11 @@ class ClusterState:
         self.seen: set[str] | None = set()
         """The uids that watches brought since the start; ``None`` once the first lists are known to be complete."""
 
+    def know(self, catalogue: Catalogue) -> None:
+        """Go by these kinds. Only before anything was seen."""
+        self._catalogue = catalogue
+        self.belonging = Belonging(self._watched_meta, catalogue, changed=self._touch, ignored=self._take_ignored)
+
     # What was seen
 
     def observe(self, key: KindKey, event: EventType, obj: Mapping[str, Any], *, at: datetime) -> None:
