@@ -74,8 +74,8 @@ _KINDS_HEAD = """\
 
 Rollcall knows {number} kinds by name. A kind is watched where the cluster serves it, in whichever version it does; one
 that is installed later is noticed. A kind that the operator may not list is named once in its log and known by its
-pods alone. Every other kind is read by convention, and more can be taught:
-[how the view is derived](how-the-view-is-derived.md).
+pods alone. Every other kind is [read by convention](how-the-view-is-derived.md), and more can be
+[taught](how-to/teach-a-kind.md) without code.
 
 **How GPUs are counted** is the same for every kind. What a workload *asks for* is one pod of each role as its template
 asks, times the number below; what it *holds* is the sum over its pods that are bound to a node, until they are gone or
@@ -214,6 +214,10 @@ rules:
   - apiGroups: [coordination.k8s.io]
     resources: [leases]
     verbs: [create]
+  # What an admin teaches of further kinds.
+  - apiGroups: [""]
+    resources: [configmaps]
+    verbs: [list]
   - apiGroups: [coordination.k8s.io]
     resources: [leases]
     resourceNames: [rollcall-operator]

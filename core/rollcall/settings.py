@@ -134,6 +134,10 @@ class OperatorSettings(BaseModel):
     leader_election: bool = Field(default=True, description="Take a Lease before writing; off for one operator alone.")
     lease_namespace: str = Field(default="rollcall", description="Namespace of the Lease.")
     lease_name: str = Field(default="rollcall-operator", description="Name of the Lease.")
+    kinds_namespace: str | None = Field(
+        default=None,
+        description="Namespace of the ConfigMaps that teach further kinds; by default that of the Lease.",
+    )
     batch_size: PositiveInt = Field(default=500, description="Workloads written in one transaction at most.")
     retention_days: PositiveInt = Field(default=180, description="How long deleted workloads are kept.")
 

@@ -4,6 +4,7 @@ It says that it is a simulation in ``/version``. Faults on purpose are methods o
 """
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -153,7 +154,7 @@ class SimulatedApiServer:
         return web.json_response(partial(obj) if wants_metadata_only(request) else obj)
 
     def _list(self, target: Target, request: web.Request) -> web.Response:
-        refusal = _refuse_selectors(request)
+        refusal = _refuse_selectors(request, listing=True)
         if refusal is not None:
             return refusal
         token = request.query.get("continue")
@@ -165,6 +166,7 @@ class SimulatedApiServer:
             version, items = page
         else:
             version, items = self.objects.version, self.objects.all(target.resource, target.namespace)
+            items = [item for item in items if _is_selected(item, request.query.get("labelSelector", ""))]
         limit = request.query.get("limit", "0")
         most = int(limit) if limit.isdigit() else 0
         metadata: Json = {"resourceVersion": str(version)}
@@ -227,12 +229,23 @@ async def _body(request: web.Request) -> Any:
         return None
 
 
-def _refuse_selectors(request: web.Request) -> web.Response | None:
+def _refuse_selectors(request: web.Request, *, listing: bool = False) -> web.Response | None:
     # An ignored selector would answer what was not asked for.
     for name in ("labelSelector", "fieldSelector"):
-        if request.query.get(name):
+        selector = request.query.get(name, "")
+        is_known = listing and name == "labelSelector" and _EQUALITY.fullmatch(selector) is not None
+        if selector and not is_known:
             return refuse(400, "BadRequest", f"the simulated cluster knows no {name}")
     return None
+
+
+_EQUALITY = re.compile(r"([^=!,() ]+)=([^=!,() ]*)")
+"""The only label selector that lists know: one label and its value."""
+
+
+def _is_selected(item: Json, selector: str) -> bool:
+    match = _EQUALITY.fullmatch(selector)
+    return match is None or (item["metadata"].get("labels") or {}).get(match[1]) == match[2]
 
 
 def _as_list(resource: Resource, metadata: Json, items: list[Json], *, metadata_only: bool) -> Json:

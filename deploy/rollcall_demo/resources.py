@@ -43,6 +43,10 @@ CRONJOB = Resource("batch", "v1", "cronjobs", "CronJob")
 PYTORCHJOB = Resource("kubeflow.org", "v1", "pytorchjobs", "PyTorchJob")
 CRD = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 PRIORITY_CLASS = Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
+CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
+KARTA = Resource("run.ai", "v1alpha1", "kartas", "Karta", namespaced=False)
+UNKNOWN_KIND = Resource("lab.example.com", "v1", "experimentruns", "ExperimentRun")
+"""A kind that no catalogue has; it can be taught."""
 LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease", writable=True)
 
 SERVED = (
@@ -57,6 +61,9 @@ SERVED = (
     PYTORCHJOB,
     CRD,
     PRIORITY_CLASS,
+    CONFIG_MAP,
+    KARTA,
+    UNKNOWN_KIND,
     LEASE,
 )
 

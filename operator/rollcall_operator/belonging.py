@@ -6,6 +6,7 @@ object on its way up, waits for it or is told by a label to look for it, is plac
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
@@ -179,8 +180,12 @@ class Belonging:
 
     def _place(self, meta: Meta) -> None:
         uid = meta.uid
+        before = self._places.get(uid, _NOWHERE)
         self.leave(uid)
         found = self._unclashed(meta, place(meta, self, self._kinds))
+        if found.waits_for is not None and before.top is not None:
+            # An owner that is asked for again is no reason to leave the record meanwhile.
+            found = replace(found, top=before.top)
         self._places[uid] = found
         for asked in found.uids:
             self._asking.setdefault(asked, {})[uid] = None

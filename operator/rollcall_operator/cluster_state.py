@@ -12,6 +12,9 @@ from enum import StrEnum
 from typing import Any
 
 from rollcall.domain.claims import read_claim, read_claim_template
+from rollcall.domain.exposing import EXPOSING_KINDS
+from rollcall.domain.exposure import Exposure
+from rollcall.domain.exposure_index import ExposureIndex
 from rollcall.domain.facts import (
     ClaimFacts,
     DomainSettings,
@@ -78,6 +81,7 @@ class ClusterState:
         """ResourceClaims by namespace and name."""
         self.claim_templates: dict[str, dict[str, ClaimFacts]] = {}
         self.queued = QueueIndex()
+        self.exposed = ExposureIndex()
         self.holdings = Holdings(self.nodes, self.claims)
         self.belonging = Belonging(self._watched_meta, self._catalogue, changed=self._touch, ignored=self._take_ignored)
         self._ignored: dict[str, Ignored] = {}
@@ -98,6 +102,11 @@ class ClusterState:
         self.floor_version = 0
         self.seen: set[str] | None = set()
         """The uids that watches brought since the start; ``None`` once the first lists are known to be complete."""
+
+    def know(self, catalogue: Catalogue) -> None:
+        """Go by these kinds. Only before anything was seen."""
+        self._catalogue = catalogue
+        self.belonging = Belonging(self._watched_meta, catalogue, changed=self._touch, ignored=self._take_ignored)
 
     # What was seen
 
@@ -120,6 +129,9 @@ class ClusterState:
             self._observe_claim(read_claim_template(obj, self._settings), self.claim_templates, deleted=deleted)
         elif key in QUEUE_KINDS:
             self._observe_queued(key, obj, deleted=deleted)
+        elif key in EXPOSING_KINDS:
+            uid = str((obj.get("metadata") or {}).get("uid"))
+            self._mark_exposed(self.exposed.lost(uid) if deleted else self.exposed.saw(key, obj))
         else:
             self._observe_object(obj, deleted=deleted, at=at)
 
@@ -295,6 +307,16 @@ class ClusterState:
         if facts is not None:
             self._mark_all(self.queued.lost(facts.meta.uid) if deleted else self.queued.saw(facts))
 
+    def _mark_exposed(self, changed: Iterable[Exposure]) -> None:
+        """Mark whom the pods belong to that these exposures select."""
+        changed = tuple(changed)
+        # Until the first lists are complete nothing is derived, and all is marked anyway.
+        if not changed or self.seen is not None:
+            return
+        for uid, pod in self.pods.items():
+            if any(one.selects(pod.meta.labels) for one in changed):
+                self._mark(uid)
+
     def _mark_all(self, uids: Iterable[str]) -> None:
         """Mark whom these objects and pods belong to; an owner that is not watched may be known by its pods."""
         for uid in uids:
@@ -317,6 +339,8 @@ class ClusterState:
                 dropped += 1
             elif (queued := self.queued.facts.get(uid)) is not None and queued.meta.resource_version <= version:
                 self._mark_all(self.queued.lost(uid))
+            elif (exposing := self.exposed.facts.get(uid)) is not None and exposing.meta.resource_version <= version:
+                self._mark_exposed(self.exposed.lost(uid))
         return dropped
 
     def keep_ignored(self, uids: frozenset[str], *, version: int) -> None:
@@ -413,6 +437,7 @@ class ClusterState:
             priority_classes=self.priority_classes,
             claims=self.claims.get(meta.namespace or "", {}),
             claim_templates=self.claim_templates.get(meta.namespace or "", {}),
+            exposures=self.exposed.of(meta.namespace),
             queues=self.queued.of((meta, *(child.meta for child in children), *(pod.meta for pod in pods))),
             catalogue=self._catalogue,
         )
@@ -430,6 +455,7 @@ class ClusterState:
             priority_classes=self.priority_classes,
             claims=self.claims.get(pod.meta.namespace or "", {}),
             claim_templates=self.claim_templates.get(pod.meta.namespace or "", {}),
+            exposures=self.exposed.of(pod.meta.namespace),
             queues=self.queued.of(one.meta for one in (pod, *owned)),
             catalogue=self._catalogue,
         )
@@ -466,7 +492,7 @@ def _uid_of(obj: Mapping[str, Any]) -> str:
 def _matters(node: NodeFacts) -> tuple[object, ...]:
     """What of a node shows on the records of its pods."""
     devices = (node.gpu_product, node.gpu_memory_bytes, node.time_sliced, node.part_memory_bytes)
-    return (node.ready, node.node_pool, *devices)
+    return (node.ready, node.node_pool, node.address, *devices)
 
 
 def _undeleted_pod(pod: PodFacts) -> PodFacts:

@@ -75,6 +75,10 @@ class Measures:
         self.gpus_bound = Gauge(
             "rollcall_gpus_bound", "GPUs held by the pods on the nodes, by node pool.", ["node_pool"], registry=registry
         )
+        self.kinds_taught = Gauge("rollcall_kinds_taught", "Kinds known by what an admin taught.", registry=registry)
+        self.kinds_refused = Gauge(
+            "rollcall_kinds_refused", "Descriptions of kinds that were not understood.", registry=registry
+        )
         self.is_leader = Gauge("rollcall_is_leader", "1 where this operator writes.", registry=registry)
         for seen in DeletionSeen:
             self.deletions.labels(seen.value)

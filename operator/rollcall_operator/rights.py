@@ -20,6 +20,10 @@ _CRD = WatchedKind(
 )
 """kopf watches them, to notice a kind that is installed while the operator runs."""
 
+LEARN = ("list",)
+_KARTAS = (("optimization.nvidia.com", "resourceinterfaces"), ("run.ai", "kartas"))
+"""Descriptions of further kinds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -40,4 +44,5 @@ def rules(watched: Iterable[WatchedKind], entries: Iterable[KindEntry]) -> tuple
             if between.plural not in by_verbs[between.key.group, WATCH]:
                 by_verbs[between.key.group, LOOK_UP].add(between.plural)
     found = [Rule(group, tuple(sorted(plurals)), verbs) for (group, verbs), plurals in by_verbs.items() if plurals]
+    found += [Rule(group, (plural,), LEARN) for group, plural in _KARTAS]
     return tuple(sorted(found, key=lambda rule: (rule.verbs == LOOK_UP, rule.group)))

@@ -13,8 +13,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.cluster_access import METADATA, Access, find_access, get_json
+from rollcall.domain.exposing import EXPOSING_KINDS
 from rollcall.domain.facts import KindKey
-from rollcall.domain.kinds.catalogue import watched_entries
+from rollcall.domain.kinds.catalogue import Catalogue, built_in
 from rollcall.domain.queues import QUEUE_KINDS
 from rollcall.errors import ClusterError, RollcallError, SettingsError, StoreError, StoreUnavailable
 from rollcall.settings import Settings
@@ -45,6 +46,7 @@ from rollcall_operator.life import WatchLife, watch_seconds
 from rollcall_operator.measures import Measures
 from rollcall_operator.owners import OwnerReader
 from rollcall_operator.sweep import Lists, Standing, Sweeper
+from rollcall_operator.teaching import Lessons, Teacher
 from rollcall_operator.watches import WatchedKind, Watches
 
 TOUCH_SECONDS = 1.0
@@ -71,8 +73,15 @@ Answer = TypeVar("Answer")
 log = structlog.get_logger(__name__)
 
 
-def watched_kinds() -> tuple[WatchedKind, ...]:
-    """What is watched: nodes and namespaces first, pods, then every kind of the catalogue."""
+def watched_kinds(
+    catalogue: Catalogue | None = None, plurals: Mapping[KindKey, str] | None = None
+) -> tuple[WatchedKind, ...]:
+    """What is watched: nodes and namespaces first, pods, then every kind of the catalogue.
+
+    Args:
+        catalogue: the kinds; by default those that are built in.
+        plurals: where the cluster serves a kind by another plural than its entry has, or it has none.
+    """
     kinds = {
         NAMESPACE: WatchedKind(key=NAMESPACE, plural="namespaces"),
         NODE: WatchedKind(key=NODE, plural="nodes"),
@@ -80,10 +89,13 @@ def watched_kinds() -> tuple[WatchedKind, ...]:
         CLAIM: WatchedKind(key=CLAIM, plural="resourceclaims"),
         CLAIM_TEMPLATE: WatchedKind(key=CLAIM_TEMPLATE, plural="resourceclaimtemplates"),
         POD: WatchedKind(key=POD, plural="pods"),
-        **{key: WatchedKind(key=key, plural=plural) for key, plural in QUEUE_KINDS.items()},
+        **{key: WatchedKind(key=key, plural=plural) for key, plural in (*QUEUE_KINDS.items(), *EXPOSING_KINDS.items())},
     }
-    for entry in watched_entries():
-        kinds.setdefault(entry.key, WatchedKind(key=entry.key, plural=entry.plural))
+    for entry in (catalogue or built_in()).watched_entries():
+        plural = (plurals or {}).get(entry.key) or entry.plural
+        # Without one it is not served yet; once it is, a start will know it.
+        if plural:
+            kinds.setdefault(entry.key, WatchedKind(key=entry.key, plural=plural))
     return tuple(kinds.values())
 
 
@@ -148,8 +160,17 @@ class Operator:
             raise SettingsError(f"ROLLCALL_OPERATOR__KUBE_CONTEXT: {error}") from error
 
     async def _live(self, access: Access, session: aiohttp.ClientSession) -> None:
+        teacher = Teacher(
+            session,
+            access.server,
+            namespace=self.settings.operator.kinds_namespace or self.settings.operator.lease_namespace,
+            interval_seconds=self.settings.operator.discovery_interval_seconds,
+            measures=self.measures,
+        )
+        if await self._unless_stopped(self._learn(teacher, session, access.server)) is None:
+            return
         sweeper = Sweeper(self.state, session, access.server, self._kinds, clock=now)
-        lists = await self._unless_stopped(self._begin(sweeper, session, access.server))
+        lists = await self._unless_stopped(self._begin(sweeper))
         if lists is None:
             return
         watches = self._watches(access)
@@ -159,6 +180,7 @@ class Operator:
                 group.create_task(watches.run()),
                 group.create_task(self._read_owners(session, access.server)),
                 group.create_task(self._look_for_ever(sweeper, watches)),
+                group.create_task(self._learn_for_ever(teacher)),
                 group.create_task(self._watchdog()),
                 group.create_task(self._end_when_lost()),
             ]
@@ -173,15 +195,33 @@ class Operator:
                     task.cancel()
                 await self.leadership.resign()
 
-    async def _begin(self, sweeper: Sweeper, session: aiohttp.ClientSession, server: str) -> Lists:
-        """Find out which cluster this is and what may be listed in it.
+    async def _learn(self, teacher: Teacher, session: aiohttp.ClientSession, server: str) -> Lessons:
+        """Find out which cluster this is and which kinds there are, before anything is watched."""
+        until = now() + timedelta(seconds=_BEGIN_SECONDS)
+        while True:
+            try:
+                self._cluster_id = self.settings.cluster.id or await _cluster_uid(session, server)
+                lessons = await teacher.begin()
+            except ClusterError:
+                if now() > until:
+                    raise
+                await asyncio.sleep(1)
+            else:
+                self.state.know(lessons.teaching.catalogue)
+                self._kinds = watched_kinds(lessons.teaching.catalogue, lessons.plurals)
+                return lessons
+
+    async def _learn_for_ever(self, teacher: Teacher) -> None:
+        raise MustRestartError(await teacher.until_changed())
+
+    async def _begin(self, sweeper: Sweeper) -> Lists:
+        """Find out what may be listed.
 
         Rights that were granted a moment ago are not yet known to every API server: a refusal is asked about again.
         """
         until = now() + timedelta(seconds=_BEGIN_SECONDS)
         while True:
             try:
-                self._cluster_id = self.settings.cluster.id or await _cluster_uid(session, server)
                 lists = await sweeper.list_all()
                 refused = [key.kind for key in _NEEDED if lists.by_kind[key].standing is not Standing.LISTED]
                 if refused:

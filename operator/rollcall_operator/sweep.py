@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.cluster_access import ApiStatusError, list_metadata
+from rollcall.domain.exposing import EXPOSING_KINDS, IngressFacts, ServiceFacts
 from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts, QueueFacts
 from rollcall.domain.queues import QUEUE_KINDS
 from rollcall.errors import ClusterError
@@ -65,6 +66,17 @@ class Lists:
     def uids(self) -> frozenset[str]:
         """All that was listed."""
         return frozenset[str]().union(*(listed.uids for listed in self.by_kind.values()))
+
+
+def _held(
+    state: ClusterState, key: KindKey
+) -> Mapping[str, ObjectFacts | PodFacts | QueueFacts | ServiceFacts | IngressFacts]:
+    """Where the state keeps what was seen of a kind."""
+    if key == POD:
+        return state.pods
+    if key in QUEUE_KINDS:
+        return state.queued.facts
+    return state.exposed.facts if key in EXPOSING_KINDS else state.objects
 
 
 class Sweeper:
@@ -166,8 +178,7 @@ class Sweeper:
         # A kind that is not served has no list; what was seen of it is older than the newest one.
         newest = max((listed.version for listed in lists.by_kind.values()), default=0)
         for key, listed in lists.by_kind.items():
-            held: Mapping[str, ObjectFacts | PodFacts | QueueFacts]
-            held = state.pods if key == POD else state.queued.facts if key in QUEUE_KINDS else state.objects
+            held = _held(state, key)
             missing = [uid for uid, facts in held.items() if facts.meta.key == key and uid not in listed.uids]
             if listed.standing is Standing.LISTED:
                 if key == POD:

@@ -125,6 +125,26 @@ def test_a_suspended_job_runs_once_it_is_resumed(samples: Rows, api: client.ApiC
     samples.until("vision", "train-later", phase="Running", allocated_gpu_micros=4 * GPU)
 
 
+def test_a_service_and_an_ingress_lead_to_their_pods(samples: Rows, api: client.ApiClient) -> None:
+    core: Any = client.CoreV1Api(api)
+    networking: Any = client.NetworkingV1Api(api)
+    metadata = {"name": "chat"}
+    port = {"name": "http", "port": 80, "targetPort": 8000}
+    backend = {"service": {"name": "chat", "port": {"name": "http"}}}
+    rule = {"host": "chat.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    samples.until("serving", "chat", phase="Running")
+    networking.create_namespaced_ingress("serving", {"metadata": metadata, "spec": {"rules": [rule]}})
+    core.create_namespaced_service(
+        "serving", {"metadata": metadata, "spec": {"selector": {"app": "chat"}, "ports": [port]}}
+    )
+    details = eventually(lambda: samples.live("serving", "chat")["details"], lambda found: "urls" in found)
+    assert details["urls"] == ["http://chat.example.com"]
+    assert details["connections"] == [["chat", "ExternalUrl", "custom", "http://chat.example.com", 8000]]
+    core.delete_namespaced_service("chat", "serving")
+    eventually(lambda: samples.live("serving", "chat")["details"], lambda found: "urls" not in found)
+    networking.delete_namespaced_ingress("chat", "serving")
+
+
 def test_owned_objects_are_no_workloads(samples: Rows) -> None:
     samples.until("serving", "chat", phase="Running")
     kinds = {row["kind"] for row in samples.query("SELECT DISTINCT kind FROM workloads WHERE namespace = 'serving'")}

@@ -204,9 +204,22 @@ class Test_clients:  # noqa: N801
         assert (stale.value.status, refused.value.status) == (409, 405)
         assert server.objects.all(NAMESPACE) == []
 
+    async def test_a_list_by_a_label(self, server: SimulatedApiServer):
+        server.objects.create(POD, {**a_pod("one"), "metadata": {**a_pod("one")["metadata"], "labels": {"a": "b"}}})
+        server.objects.create(POD, a_pod("two"))
+        async with aiohttp.ClientSession() as session:
+            found = await get_json(session, server.url, "/api/v1/pods", params={"labelSelector": "a=b"})
+        assert [item["metadata"]["name"] for item in found["items"]] == ["one"]
+
     @pytest.mark.parametrize(
         ("query", "status"),
-        [("?labelSelector=a%3Db", 400), ("?watch=1&sendInitialEvents=true", 422), ("?watch=1&resourceVersion=x", 400)],
+        [
+            ("?labelSelector=a+in+(b)", 400),
+            ("?watch=1&labelSelector=a%3Db", 400),
+            ("?fieldSelector=a%3Db", 400),
+            ("?watch=1&sendInitialEvents=true", 422),
+            ("?watch=1&resourceVersion=x", 400),
+        ],
     )
     async def test_what_it_does_not_speak_it_refuses(self, server: SimulatedApiServer, query: str, status: int):
         async with aiohttp.ClientSession() as session, session.get(f"{server.url}/api/v1/pods{query}") as response:

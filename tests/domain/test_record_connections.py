@@ -7,9 +7,11 @@ from support.observed import SETTINGS, obj, observe, pod, template
 
 from rollcall.domain.attachments import Connection, ConnectionType, Tool
 from rollcall.domain.connections import MOST_CONNECTIONS
-from rollcall.domain.exposure import exposures_of, read_ingress, read_service
+from rollcall.domain.exposing import INGRESS, SERVICE, read_ingress, read_service
+from rollcall.domain.exposure_index import ExposureIndex
 from rollcall.domain.reading import read_node
 
+SPACE = "runai-team-a"
 APP = {"app": "w"}
 OUTSIDE = "https://llm.models.example.com"
 INSIDE = "http://llm-predictor.models.svc.cluster.local"
@@ -89,27 +91,30 @@ def test_an_object_says_where_it_is_reached(kind, version, status, urls, reached
 
 
 def service(*ports, name="w", selector=None, addresses=(), **spec):
-    found = read_service(
-        {
-            "metadata": {"name": name, "namespace": "runai-team-a", "uid": name, "resourceVersion": "7"},
-            "spec": {"selector": APP if selector is None else selector, "ports": list(ports), **spec},
-            "status": {"loadBalancer": {"ingress": list(addresses)}},
-        }
-    )
-    assert found is not None
-    return found
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": SPACE, "uid": name, "resourceVersion": "7"},
+        "spec": {"selector": APP if selector is None else selector, "ports": list(ports), **spec},
+        "status": {"loadBalancer": {"ingress": list(addresses)}},
+    }
 
 
 def ingress(*rules, addresses=(), **spec):
-    found = read_ingress(
-        {
-            "metadata": {"name": "in", "namespace": "runai-team-a", "uid": "in", "resourceVersion": "7"},
-            "spec": {"rules": list(rules), **spec},
-            "status": {"loadBalancer": {"ingress": list(addresses)}},
-        }
-    )
-    assert found is not None
-    return found
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "in", "namespace": SPACE, "uid": "in", "resourceVersion": "7"},
+        "spec": {"rules": list(rules), **spec},
+        "status": {"loadBalancer": {"ingress": list(addresses)}},
+    }
+
+
+def exposures_of(*objects):
+    index = ExposureIndex()
+    for one in objects:
+        index.saw(SERVICE if one["kind"] == "Service" else INGRESS, one)
+    return index.of(SPACE)
 
 
 def rule(host="w.example.com", path="/", name="w", port=None):
@@ -260,22 +265,18 @@ EXPOSED = [
     ("services", "ingresses", "ways"), [case[1:] for case in EXPOSED], ids=[case[0] for case in EXPOSED]
 )
 def test_services_and_ingresses_lead_to_pods(services, ingresses, ways):
-    exposures = exposures_of(services, ingresses)
-    labelled = template() | {"metadata": {"labels": APP}}
-    top = obj("Deployment", {"template": labelled})
-    other = pod("x", labels={"app": "other"})
+    exposures = exposures_of(*ingresses, *services)
+    assert exposures == exposures_of(*services, *ingresses), "in any order"
+    top = obj("Deployment", {"template": template() | {"metadata": {"labels": APP}}})
+    other, ended = pod("x", labels={"app": "other"}), pod("y", "failed", labels=APP)
     found = observe(top, other, pod(labels=APP), nodes=(NODE,), exposures=exposures).workload
     assert list(found.connections) == ways
     assert list(found.urls) == [one.url for one in ways if one.url and "://" in one.url]
-    # Before there are pods the template's labels say the same, but not at which node.
-    stopped = observe(top, nodes=(NODE,), exposures=exposures).workload
-    assert [one.name for one in stopped.connections] == [one.name for one in ways]
-    assert all(one.url is None for one in stopped.connections if one.type is PORT)
-    assert observe(obj("Deployment", {"template": template()}), other, exposures=exposures).workload.connections == ()
+    assert observe(top, other, ended, nodes=(NODE,), exposures=exposures).workload.connections == (), "nobody answers"
 
 
 def test_the_pods_of_a_node_that_is_not_known_have_no_address():
-    exposures = exposures_of([service({**HTTP, "nodePort": 30080}, type="NodePort")], [])
+    exposures = exposures_of(service({**HTTP, "nodePort": 30080}, type="NodePort"))
     found = observe(None, pod(labels=APP), exposures=exposures).workload
     assert found.connections == (way(PORT, None),)
     assert found.urls == ()
@@ -300,7 +301,7 @@ def test_a_service_that_can_lead_nowhere_is_not_kept(spec):
 
 def test_there_is_a_bound_to_them():
     ports = [{"name": f"p{number}", "port": number + 1} for number in range(1000)]
-    found = observe(None, pod(labels=APP), exposures=exposures_of([service(*ports, **BALANCED)], [])).workload
+    found = observe(None, pod(labels=APP), exposures=exposures_of(service(*ports, **BALANCED))).workload
     assert len(found.connections) == MOST_CONNECTIONS
 
 
@@ -343,5 +344,10 @@ JSON = st.recursive(
 def test_no_service_and_no_ingress_is_too_odd(spec, status):
     meta = {"name": "w", "namespace": "n", "uid": "u", "resourceVersion": "x"}
     body = {"metadata": meta, "spec": spec, "status": {"loadBalancer": status}}
-    one, other = read_service(body), read_ingress(body)
-    exposures_of([] if one is None else [one], [] if other is None else [other])
+    index = ExposureIndex()
+    for key in (INGRESS, SERVICE):
+        index.saw(key, body)
+    index.of("n")
+    index.saw(SERVICE, {"metadata": spec, "spec": status})
+    index.lost("u")
+    assert index.of("n") == ()

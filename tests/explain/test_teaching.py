@@ -1,6 +1,7 @@
 """Kinds taught by files, ConfigMaps and Kartas: which count, which are refused, and `rollcall explain --kinds`."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from rollcall.cli import main
 from rollcall.domain.facts import KindKey
+from rollcall.domain.kinds.told import Word
 from rollcall.teaching import Teaching, learn, learn_from_files, nothing_taught
 
 RUN = """
@@ -212,6 +214,33 @@ def test_anything_is_read_or_refused(bodies: list[Any], text: str) -> None:
     teaching = learn([*bodies, config_map(a=text, b=RUN), {"apiVersion": "v1", "kind": "ConfigMap", "data": bodies}])
     assert kinds_of(teaching) == ["TrainingRun"]
     assert all(refusal.why and refusal.source for refusal in teaching.refusals)
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "teach-a-kind.md").read_text()
+
+
+ROWS = re.findall(r"^\| (`.*?`) \|", PAGE.split("## The description")[1].split("## Karta")[0], re.MULTILINE)
+FIELDS, WORDS = (
+    {name for cells in rows for name in re.findall(r"`(\w+)`", cells)}
+    for rows in (ROWS[: ROWS.index("`status`") + 1], ROWS[ROWS.index("`status`") + 1 :])
+)
+
+
+def test_the_page_teaches_what_it_says() -> None:
+    blocks = re.findall(r"^   ```yaml\n(.*?)^   ```", PAGE, re.MULTILINE | re.DOTALL)
+    described, right = (yaml.safe_load(text) for text in blocks)
+    (lesson,) = learn([described]).lessons
+    entry = lesson.entry
+    assert [role.name for role in entry.roles] == ["leader", "worker"]
+    assert right["rules"][0]["apiGroups"] == [entry.key.group]
+    assert set(Word) == WORDS
+
+
+@pytest.mark.parametrize("field", sorted(FIELDS - {"group", "kind"}))
+def test_the_fields_of_the_page_are_known(field: str) -> None:
+    (refusal,) = learn([{"group": "a.example.com", "kind": "Thing", field: ["\n"]}]).refusals
+    assert "not known" not in refusal.why
+    assert field in refusal.why
 
 
 def test_a_file_of_bytes_that_are_no_text(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ def test_it_only_reads_and_holds_its_lease(cluster: SimulatedCluster, operator_o
     lease = "/apis/coordination.k8s.io/v1/namespaces/rollcall/leases"
     writes = {(method, path) for method, path in cluster.requests if method != "GET"}
     assert writes == {("POST", lease), ("PUT", f"{lease}/rollcall-operator")}
-    assert not any("secrets" in path or "configmaps" in path for _, path in cluster.requests)
+    assert not any("secrets" in path for _, path in cluster.requests)
+    assert {path for _, path in cluster.requests if "configmaps" in path} == {"/api/v1/namespaces/rollcall/configmaps"}
 
 
 @pytest.mark.parametrize("stage", ["the API server says nothing", "the database is away"])

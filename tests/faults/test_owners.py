@@ -142,6 +142,28 @@ async def test_what_is_found_holds_for_ten_minutes(api: Api, session: aiohttp.Cl
     assert life.world.workloads() == {"Job/top": {"a", "b", "c"}}
 
 
+async def test_who_waits_for_an_owner_that_is_read_again_stays_where_it_was(
+    api: Api, session: aiohttp.ClientSession
+) -> None:
+    thing = an_object("Thing", "thing")
+    api.answers["thing"] = thing
+    life = Life(api, session)
+    pod = an_object("Pod", "a", thing)
+    life.world.see(pod)
+    await life.reader.read_missing()
+    await life.later(FOUND_FOR + timedelta(seconds=1))
+    api.answers["thing"] = 503
+    relabelled = an_object("Pod", "a", thing, labels={"spark-role": "driver"})
+    life.world.see(relabelled)
+    await life.reader.read_missing()
+    assert life.state.unresolved.keys() == {"a"}
+    assert life.world.workloads() == {"Thing/thing": {"a"}}
+    api.answers["thing"] = an_object("Thing", "thing", an_object("Job", "top"))
+    life.world.see(an_object("Job", "top"))
+    await life.reader.read_missing()
+    assert life.world.workloads() == {"Job/top": {"a"}}
+
+
 @pytest.mark.parametrize("answer", [403, 401, "not served"])
 async def test_who_may_not_be_read_is_known_by_reference_and_asked_again_after_ten_minutes(
     api: Api, session: aiohttp.ClientSession, answer: Any

@@ -10,14 +10,14 @@ from rollcall.domain.attachments import Connection, ConnectionType
 from rollcall.domain.datasources import without_password
 from rollcall.domain.exposure import Exposure, url_of
 from rollcall.domain.facts import NodeFacts, ObjectFacts, PodFacts
-from rollcall.domain.fields import mapping_at
-from rollcall.domain.kinds.entry import FoundRole, KindEntry
+from rollcall.domain.kinds.entry import KindEntry
 
 MOST_CONNECTIONS = 50
 MOST_URL = 1000
 """A longer one is left out: cut, it would lead elsewhere."""
 
 _SCHEMES = ("http", "https", "grpc", "grpcs")
+_ENDED = ("Succeeded", "Failed")
 _INSIDE = (".svc", ".local", ".internal")
 
 
@@ -25,7 +25,6 @@ def connections_of(
     name: str,
     said: Iterable[str],
     exposures: Iterable[Exposure],
-    roles: Iterable[FoundRole],
     pods: tuple[PodFacts, ...],
     nodes: Mapping[str, NodeFacts],
 ) -> tuple[tuple[str, ...], tuple[Connection, ...]]:
@@ -38,7 +37,7 @@ def connections_of(
             urls[url] = None
             if not _is_inside(url):
                 ways[Connection(name=name, type=ConnectionType.EXTERNAL_URL, url=url)] = None
-    for way in _exposed(tuple(exposures), roles, pods, nodes):
+    for way in _exposed(exposures, pods, nodes):
         ways[way] = None
         if way.url is not None and "://" in way.url:
             urls[way.url] = None
@@ -54,32 +53,25 @@ def urls_said(entry: KindEntry, obj: ObjectFacts | None) -> tuple[str, ...]:
 
 
 def _exposed(
-    exposures: tuple[Exposure, ...],
-    roles: Iterable[FoundRole],
-    pods: tuple[PodFacts, ...],
-    nodes: Mapping[str, NodeFacts],
+    exposures: Iterable[Exposure], pods: Iterable[PodFacts], nodes: Mapping[str, NodeFacts]
 ) -> Iterator[Connection]:
-    if not exposures:
-        return
-    templates = [mapping_at(role.template, "metadata.labels") for role in roles]
+    """By the pods that live: to a Service whose pods have ended, nobody answers."""
+    living = [pod for pod in pods if pod.k8s_phase not in _ENDED]
     for exposure in exposures:
-        selected = next((pod for pod in pods if exposure.selects(pod.meta.labels)), None)
-        if selected is None and not any(exposure.selects(labels) for labels in templates):
+        selected = [pod for pod in living if exposure.selects(pod.meta.labels)]
+        if not selected:
             continue
         yield from exposure.connections
         if exposure.node_ports:
-            address = _address(exposure, pods, nodes)
+            address = _address(selected, nodes)
             for way, port, scheme in exposure.node_ports:
                 yield way if address is None else replace(way, url=url_of(address, port, scheme))
 
 
-def _address(exposure: Exposure, pods: tuple[PodFacts, ...], nodes: Mapping[str, NodeFacts]) -> str | None:
+def _address(pods: Iterable[PodFacts], nodes: Mapping[str, NodeFacts]) -> str | None:
     """Of a node that has one of the pods: such a node answers whatever the Service's traffic policy is."""
-    for pod in pods:
-        node = nodes.get(pod.node_name or "")
-        if node is not None and node.address is not None and exposure.selects(pod.meta.labels):
-            return node.address
-    return None
+    known = (nodes.get(pod.node_name or "") for pod in pods)
+    return next((node.address for node in known if node is not None and node.address is not None), None)
 
 
 def _url(text: str) -> str | None:

@@ -94,7 +94,7 @@ def derive(
     project = project_of(view.namespace, meta, pods, settings)
     department = department_of(view.namespace, settings)
     said = urls_said(entry, subject.obj)
-    urls, connections = connections_of(meta.name, said, view.exposures, asked.roles, pods, view.nodes)
+    urls, connections = connections_of(meta.name, said, view.exposures, pods, view.nodes)
     workload = WorkloadRecord(
         uid=meta.uid,
         api_group=meta.api_group,

@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from rollcall.domain.claims import read_claim, read_claim_template
+from rollcall.domain.exposing import EXPOSING_KINDS
+from rollcall.domain.exposure_index import ExposureIndex
 from rollcall.domain.facts import (
     ClaimFacts,
     DomainSettings,
@@ -25,7 +27,7 @@ from rollcall.domain.placing import Missing, Name, names_of, newest, place
 from rollcall.domain.queue_index import QueueIndex
 from rollcall.domain.queue_reading import read_queue
 from rollcall.domain.queues import QUEUE_KINDS
-from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
+from rollcall.domain.reading import read_meta, read_namespace, read_node, read_object, read_pod
 
 _CORE_GROUPS = frozenset({"", "rbac.authorization.k8s.io", "apiextensions.k8s.io", "coordination.k8s.io"})
 """Groups whose objects, Pods aside, are never workloads."""
@@ -47,6 +49,7 @@ class Given:
     """ResourceClaims by namespace and name."""
     claim_templates: dict[str, dict[str, ClaimFacts]] = field(default_factory=lambda: defaultdict(dict))
     queued: QueueIndex = field(default_factory=QueueIndex)
+    exposed: ExposureIndex = field(default_factory=ExposureIndex)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,7 @@ def gather(
             namespace=given.namespaces.get(top.namespace or ""),
             claims=given.claims.get(top.namespace or "", {}),
             claim_templates=given.claim_templates.get(top.namespace or "", {}),
+            exposures=given.exposed.of(top.namespace),
             queues=given.queued.of(
                 (top, *(child.meta for child in children_of[uid]), *(pod.meta for pod in pods_of[uid]))
             ),
@@ -124,6 +128,9 @@ def _sort_in(item: Mapping[str, Any], given: Given, settings: DomainSettings) ->
     key = KindKey(group=api_version.rpartition("/")[0], kind=str(kind))
     if key in QUEUE_KINDS:
         return _sort_in_queued(key, item, given)
+    if key in EXPOSING_KINDS:
+        given.exposed.saw(key, item)
+        return read_meta(item) is not None
     return _sort_in_object(item, given, settings)
 
 

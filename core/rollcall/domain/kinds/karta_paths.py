@@ -32,14 +32,20 @@ class Paths:
 
 
 def document_of(obj: ObjectFacts) -> dict[str, Any]:
-    """An object as expressions see it."""
-    return {
-        "apiVersion": obj.meta.api_version,
-        "kind": obj.meta.kind,
-        "metadata": _metadata(obj.meta),
-        "spec": obj.spec,
-        "status": obj.status,
-    }
+    """An object as expressions see it; made once, for many ask."""
+    known: dict[str, Any] | None = obj.worked_out.get(_DOCUMENT)
+    if known is None:
+        known = obj.worked_out[_DOCUMENT] = {
+            "apiVersion": obj.meta.api_version,
+            "kind": obj.meta.kind,
+            "metadata": _metadata(obj.meta),
+            "spec": obj.spec,
+            "status": obj.status,
+        }
+    return known
+
+
+_DOCUMENT = "document of expressions"
 
 
 def pod_document(pod: PodFacts) -> dict[str, Any]:

@@ -148,7 +148,20 @@ def by_convention(entry: KindEntry, telling: Telling) -> KindEntry:
 
 
 def asked_pods(entry: KindEntry, obj: ObjectFacts) -> int | None:
-    """How many pods the roles of an object ask for together, ``None`` where one of them does not tell."""
+    """How many pods the roles of an object ask for together, ``None`` where one of them does not tell.
+
+    Follows from the object alone, and is asked at every change of its pods.
+    """
+    known: tuple[KindEntry, int | None] | None = obj.worked_out.get(_ASKED_PODS)
+    if known is None or known[0] is not entry:
+        known = obj.worked_out[_ASKED_PODS] = (entry, _asked_pods(entry, obj))
+    return known[1]
+
+
+_ASKED_PODS = "asked pods by description"
+
+
+def _asked_pods(entry: KindEntry, obj: ObjectFacts) -> int | None:
     numbers = [role.replicas for role in find_roles(entry, obj)]
     known = [number for number in numbers if number is not None]
     return min(sum(known), MOST_PODS) if numbers and len(known) == len(numbers) else None
