@@ -90,7 +90,7 @@ def derive(
     pods_requested = accounting.requested_by(rows)
     pools = accounting.current_node_pools(rows, ended=decided.is_over)
     requested_pools = _requested_node_pools(meta, asked, pods, settings)
-    waits_in = view.queues if outcome.phase is Phase.PENDING else ()
+    waits_in = decided.queued if outcome.phase is Phase.PENDING else ()
     project = project_of(view.namespace, meta, pods, settings)
     department = department_of(view.namespace, settings)
     said = urls_said(entry, subject.obj)
@@ -123,7 +123,7 @@ def derive(
         phase_source=signals.source,
         k8s_phase=signals.raw_phase or _phase_of_pods(pods),
         conditions=(conditions.upstream(subject.obj) if subject.obj is not None else ())
-        + conditions.own(outcome.phase, message, judged, view.queues),
+        + conditions.own(outcome.phase, message, judged, decided.queued),
         running_since=decided.running_since,
         running_pods=sum(1 for pod in pods if pod.k8s_phase == "Running"),
         ready_pods=sum(1 for pod in judged if pod.is_ready),
