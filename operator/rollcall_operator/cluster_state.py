@@ -148,6 +148,9 @@ class ClusterState:
             self._forget_pod(pod, before, at=at, seen=DeletionSeen.EXACT)
         if why is not None:
             self._observe_ignored(pod, why, deleted=deleted)
+            if before is not None and not deleted and self.belonging.is_asked_for(uid):
+                # A DaemonSet adopted it, and with it what it owns.
+                self.belonging.learn(uid, pod.meta)
             return
         self._forget_ignored(uid)
         if deleted:
