@@ -148,9 +148,6 @@ class ClusterState:
             self._forget_pod(pod, before, at=at, seen=DeletionSeen.EXACT)
         if why is not None:
             self._observe_ignored(pod, why, deleted=deleted)
-            if before is not None and not deleted and self.belonging.is_asked_for(uid):
-                # A DaemonSet adopted it, and with it what it owns.
-                self.belonging.learn(uid, pod.meta)
             return
         self._forget_ignored(uid)
         if deleted:
@@ -178,6 +175,10 @@ class ClusterState:
             self._ignored[uid] = why
             self._ignored_versions[uid] = pod.meta.resource_version
             self.holdings.saw(pod, ignored=True)
+            known = self.belonging.seen(uid) if self.belonging.is_asked_for(uid) else pod.meta
+            if known is None or known.owners != pod.meta.owners:
+                # What it owns goes where it goes; a DaemonSet may have adopted both.
+                self.belonging.learn(uid, pod.meta)
 
     def _take_ignored(self, uid: str, why: Ignored | None) -> None:
         """Hear from its owners that a pod is never a workload's, or that it may be one's again."""
