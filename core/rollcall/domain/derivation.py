@@ -85,7 +85,9 @@ def derive(
     problems = _problems(view, subject, asked, pods, signals)
     # A kept message already has them.
     message = messages.join(outcome.message, *(p for p in problems if p not in (outcome.message or "")))
-    class_name = priority.class_name(asked.priority_class_name, meta, pods, entry.default_priority_class)
+    # Of several runs the newest tells.
+    owners = (meta, *(child.meta for child in reversed(view.children)))
+    class_name = priority.class_name(asked.priority_class_name, owners, pods, entry.default_priority_class)
     value = priority.value_of(class_name, view.priority_classes, pods)
     pods_requested = accounting.requested_by(rows)
     pools = accounting.current_node_pools(rows, ended=decided.is_over)
@@ -112,7 +114,7 @@ def derive(
         submitted_by=submission.submitter_of(meta, entry.texts_of(subject.obj, entry.submitter_paths), pods),
         priority_class_name=class_name,
         priority=value,
-        preemptible=priority.is_preemptible(value, meta, pods),
+        preemptible=priority.is_preemptible(value, owners, pods),
         created_at=created_at,
         completed_at=completed_at(subject, decided, signals, rows, now=now, remembered=remembered),
         phase=outcome.phase,
