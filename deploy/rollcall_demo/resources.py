@@ -40,6 +40,8 @@ REPLICASET = Resource("apps", "v1", "replicasets", "ReplicaSet")
 STATEFULSET = Resource("apps", "v1", "statefulsets", "StatefulSet")
 JOB = Resource("batch", "v1", "jobs", "Job")
 CRONJOB = Resource("batch", "v1", "cronjobs", "CronJob")
+KUEUE_WORKLOAD = Resource("kueue.x-k8s.io", "v1beta1", "workloads", "Workload")
+KAI_POD_GROUP = Resource("scheduling.run.ai", "v2alpha2", "podgroups", "PodGroup")
 PYTORCHJOB = Resource("kubeflow.org", "v1", "pytorchjobs", "PyTorchJob")
 CRD = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 PRIORITY_CLASS = Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
@@ -58,6 +60,8 @@ SERVED = (
     STATEFULSET,
     JOB,
     CRONJOB,
+    KUEUE_WORKLOAD,
+    KAI_POD_GROUP,
     PYTORCHJOB,
     CRD,
     PRIORITY_CLASS,

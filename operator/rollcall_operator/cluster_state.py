@@ -175,6 +175,10 @@ class ClusterState:
             self._ignored[uid] = why
             self._ignored_versions[uid] = pod.meta.resource_version
             self.holdings.saw(pod, ignored=True)
+            known = self.belonging.seen(uid) if self.belonging.is_asked_for(uid) else pod.meta
+            if known is None or known.owners != pod.meta.owners:
+                # What it owns goes where it goes; a DaemonSet may have adopted both.
+                self.belonging.learn(uid, pod.meta)
 
     def _take_ignored(self, uid: str, why: Ignored | None) -> None:
         """Hear from its owners that a pod is never a workload's, or that it may be one's again."""

@@ -52,7 +52,8 @@ class Holdings:
             known = self._claims.get(pod.meta.namespace or "", {})
             claimed = allocated_micros((pod,), known).get(pod.meta.uid, 0)
         micros = held_by(pod, self._nodes.get(node_name), claimed_micros=claimed).gpu_micros
-        if micros or pod.claims or pod.request.requests.gpu_memory_bytes:
+        # Shares of a time-sliced device are no GPUs now, and are once its node is not sliced any more.
+        if micros or pod.claims or pod.request.requests.gpu_memory_bytes or pod.shareable_micros:
             self._held[pod.meta.uid] = _Held(pod, ignored, micros)
             self._on.setdefault(node_name, set()).add(pod.meta.uid)
             self._count(pod, micros, ignored=ignored)

@@ -241,6 +241,12 @@ def test_a_pod_tells_its_component_and_its_instance():
         for role, group in (("master", ""), ("worker", "Big"), ("worker", ""), ("other", ""))
     ]
     assert role_of == ["master", "big", "worker", None]
+    by_instance = copy.deepcopy(BATCH)
+    del by_instance["spec"]["structureDefinition"]["childComponents"][1]["podSelector"]["componentTypeSelector"]
+    told = learnt(by_instance).entry.role_of
+    assert told is not None
+    assert told(pod(labels={"flow.example.com/group": "Big"}), roles) == "big"
+    assert told(pod(), roles) is None
     old = learnt(OLD).entry
     assert old.role_of is not None
     assert old.role_of(pod(labels={"role": "crate"}), ()) == "crate"

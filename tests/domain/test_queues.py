@@ -305,7 +305,18 @@ def test_the_run_of_a_cron_job_is_held_and_a_run_before_is_not_asked():
     record = observe(top, children=(run,), queues=(read(held),)).workload
     assert (record.phase, record.phase_reason) == (Phase.PENDING, PhaseReason.OVER_LIMIT)
     before = kueue_body(NO_QUOTA, owners=(owner("run-1"),))
-    assert observe(top, children=(run,), queues=(read(before),)).workload.phase is Phase.STOPPED
+    unheard = observe(top, children=(run,), queues=(read(before),)).workload
+    assert (unheard.phase, unheard.phase_reason) == (Phase.STOPPED, None)
+
+
+def test_why_another_run_waits_is_not_told():
+    run = job(STARTED, uid="run-2", ownerReferences=[owner(kind="CronJob")])
+    top = obj("CronJob", {"schedule": "* * * * *", "jobTemplate": {"spec": run.spec}}, {"active": [{"uid": "run-2"}]})
+    before = kai_body(unschedulable(OVER_LIMIT), owners=(owner("run-1"),))
+    waits = pod("w-0", "unscheduled", ownerReferences=[owner("run-2")])
+    record = observe(top, waits, children=(run,), queues=(read(before),)).workload
+    assert (record.phase, record.phase_reason) == (Phase.PENDING, None)
+    assert "PodGroupScheduled" not in {one.type for one in record.conditions}
 
 
 def test_a_queue_says_it_for_a_pod_alone():

@@ -79,6 +79,11 @@ class OperatorProcess:
                 return float(value)
         raise AssertionError(f"no metric {name}")
 
+    def total_of(self, name: str) -> float:
+        """The sum of a metric over all of its labels."""
+        lines = [line.rpartition(" ") for line in self._get("/metrics").splitlines()]
+        return sum(float(value) for key, _, value in lines if key.partition("{")[0] == name)
+
     def log(self) -> str:
         """All that it has logged."""
         return self.program.log.read_text()

@@ -4,7 +4,7 @@ Only names are read. What every pod is given (the token of its ServiceAccount, t
 datasource, nor is scratch space. Passwords in addresses are taken out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -54,51 +54,75 @@ def datasource_at(uri: Any) -> Datasource | None:
 
 def _of_volumes(spec: Mapping[str, Any]) -> Iterator[Datasource]:
     for volume in elements_at(spec, "volumes"):
-        for source in (volume, *elements_at(volume, "projected.sources")):
-            found = _of_source(source)
-            if found is not None:
-                yield found
+        yield from _of_source(volume)
+        if "projected" in volume:
+            for source in elements_at(volume, "projected.sources"):
+                yield from _of_source(source)
 
 
-def _of_source(source: Mapping[str, Any]) -> Datasource | None:
-    """What a volume, or one source of a projected volume, mounts."""
-    claim = text_at(source, "persistentVolumeClaim.claimName")
-    if claim:
-        return _made(DatasourceType.PVC, claim)
-    config_map = text_at(source, "configMap.name")
-    if config_map:
-        return None if config_map in _GIVEN else _made(DatasourceType.CONFIG_MAP, config_map)
+def _of_source(source: Mapping[str, Any]) -> Iterator[Datasource]:
+    """What a volume, or one source of a projected volume, mounts: one of its keys says it."""
+    for key, inner in source.items():
+        read = _READERS.get(key)
+        found = read(inner) if read is not None and isinstance(inner, Mapping) else None
+        if found is not None:
+            yield found
+
+
+def _claim(inner: Mapping[str, Any]) -> Datasource | None:
+    return _named(DatasourceType.PVC, text_at(inner, "claimName"))
+
+
+def _config_map(inner: Mapping[str, Any]) -> Datasource | None:
+    name = text_at(inner, "name")
+    return None if name in _GIVEN else _named(DatasourceType.CONFIG_MAP, name)
+
+
+def _secret(inner: Mapping[str, Any]) -> Datasource | None:
     # A projected secret is named like other objects are.
-    secret = text_at(source, "secret.secretName") or text_at(source, "secret.name")
-    if secret:
-        return _made(DatasourceType.SECRET, secret)
-    path = text_at(source, "hostPath.path")
-    if path:
-        return _made(DatasourceType.HOST_PATH, path)
-    server, exported = text_at(source, "nfs.server"), text_at(source, "nfs.path")
-    if server and exported:
-        return _made(DatasourceType.NFS, f"{server}:{exported}")
-    repository = text_at(source, "gitRepo.repository")
-    if repository:
-        return _made(DatasourceType.GIT, without_password(repository))
-    return _of_driver(mapping_at(source, "csi"))
+    return _named(DatasourceType.SECRET, text_at(inner, "secretName") or text_at(inner, "name"))
 
 
-def _of_driver(csi: Mapping[str, Any]) -> Datasource | None:
+def _host_path(inner: Mapping[str, Any]) -> Datasource | None:
+    return _named(DatasourceType.HOST_PATH, text_at(inner, "path"))
+
+
+def _nfs(inner: Mapping[str, Any]) -> Datasource | None:
+    server, exported = text_at(inner, "server"), text_at(inner, "path")
+    return _named(DatasourceType.NFS, f"{server}:{exported}" if server and exported else None)
+
+
+def _git_volume(inner: Mapping[str, Any]) -> Datasource | None:
+    repository = text_at(inner, "repository")
+    return None if repository is None else _made(DatasourceType.GIT, without_password(repository))
+
+
+def _of_driver(inner: Mapping[str, Any]) -> Datasource | None:
     """A bucket mounted by a driver for S3; other drivers have no type in the contract."""
-    driver = text_at(csi, "driver")
+    driver = text_at(inner, "driver")
     if driver is None or "s3" not in driver.lower():
         return None
-    attributes = mapping_at(csi, "volumeAttributes")
-    bucket = next((name for key in _BUCKETS if (name := text_at(attributes, key))), None)
-    return None if bucket is None else _made(DatasourceType.S3, bucket)
+    attributes = mapping_at(inner, "volumeAttributes")
+    return _named(DatasourceType.S3, next((name for key in _BUCKETS if (name := text_at(attributes, key))), None))
+
+
+_READERS: Mapping[Any, Callable[[Mapping[str, Any]], Datasource | None]] = {
+    "persistentVolumeClaim": _claim,
+    "configMap": _config_map,
+    "secret": _secret,
+    "hostPath": _host_path,
+    "nfs": _nfs,
+    "gitRepo": _git_volume,
+    "csi": _of_driver,
+}
+"""By the key of a volume."""
 
 
 def _of_containers(spec: Mapping[str, Any]) -> Iterator[Datasource]:
     """What git-sync clones, as far as its arguments say; its environment is not read."""
     for container in (*elements_at(spec, "initContainers"), *elements_at(spec, "containers")):
-        image = text_at(container, "image")
-        if image is None or _GIT_SYNC not in image:
+        image = container.get("image")
+        if not isinstance(image, str) or _GIT_SYNC not in image:
             continue
         repository = _repository(container.get("args")) or _repository(container.get("command"))
         if repository is not None:
@@ -125,6 +149,10 @@ def without_password(address: str) -> str:
     scheme, _, rest = address.partition("://")
     place, slash, path = rest.partition("/")
     return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
+
+
+def _named(kind: DatasourceType, name: str | None) -> Datasource | None:
+    return None if name is None else _made(kind, name)
 
 
 @lru_cache(maxsize=10_000)

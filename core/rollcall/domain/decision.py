@@ -30,6 +30,8 @@ class Decision:
     """Whether the end is one that is latched."""
     is_over: bool
     """Whether it ended, by now on its way out or not."""
+    queued: tuple[QueueFacts, ...]
+    """What stands in queues for it; of an object that follows a child only what stands for that child."""
 
 
 def decide(
@@ -51,7 +53,8 @@ def decide(
         below, pods = _below(child.uid, children, judged)
         followed = subject.entry_of(child).signals(signals.follow, below, pods)
         metas = (child, *(one.meta for one in below), *(pod.facts.meta for pod in pods))
-        followed = queues.heard(followed, signals.follow, pods, queues.concerning(queued, metas))
+        queued = queues.concerning(queued, metas)
+        followed = queues.heard(followed, signals.follow, pods, queued)
         # The latch of the run before is not this run's.
         if running_since is not None and child.created_at is not None and running_since < child.created_at:
             running_since = None
@@ -82,6 +85,7 @@ def decide(
         running_since=_running_since(outcome, situation, pods, running_since, now),
         is_final=is_final,
         is_over=is_over or (outcome.phase is Phase.DELETING and remembered.completed_at is not None),
+        queued=queued,
     )
 
 

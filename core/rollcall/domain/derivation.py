@@ -85,12 +85,14 @@ def derive(
     problems = _problems(view, subject, asked, pods, signals)
     # A kept message already has them.
     message = messages.join(outcome.message, *(p for p in problems if p not in (outcome.message or "")))
-    class_name = priority.class_name(asked.priority_class_name, meta, pods, entry.default_priority_class)
+    # Of several runs the newest tells.
+    owners = (meta, *(child.meta for child in reversed(view.children)))
+    class_name = priority.class_name(asked.priority_class_name, owners, pods, entry.default_priority_class)
     value = priority.value_of(class_name, view.priority_classes, pods)
     pods_requested = accounting.requested_by(rows)
     pools = accounting.current_node_pools(rows, ended=decided.is_over)
     requested_pools = _requested_node_pools(meta, asked, pods, settings)
-    waits_in = view.queues if outcome.phase is Phase.PENDING else ()
+    waits_in = decided.queued if outcome.phase is Phase.PENDING else ()
     project = project_of(view.namespace, meta, pods, settings)
     department = department_of(view.namespace, settings)
     said = urls_said(entry, subject.obj)
@@ -112,7 +114,7 @@ def derive(
         submitted_by=submission.submitter_of(meta, entry.texts_of(subject.obj, entry.submitter_paths), pods),
         priority_class_name=class_name,
         priority=value,
-        preemptible=priority.is_preemptible(value, meta, pods),
+        preemptible=priority.is_preemptible(value, owners, pods),
         created_at=created_at,
         completed_at=completed_at(subject, decided, signals, rows, now=now, remembered=remembered),
         phase=outcome.phase,
@@ -123,7 +125,7 @@ def derive(
         phase_source=signals.source,
         k8s_phase=signals.raw_phase or _phase_of_pods(pods),
         conditions=(conditions.upstream(subject.obj) if subject.obj is not None else ())
-        + conditions.own(outcome.phase, message, judged, view.queues),
+        + conditions.own(outcome.phase, message, judged, decided.queued),
         running_since=decided.running_since,
         running_pods=sum(1 for pod in pods if pod.k8s_phase == "Running"),
         ready_pods=sum(1 for pod in judged if pod.is_ready),

@@ -31,9 +31,12 @@ PREEMPTIBILITY_LABEL = "kai.scheduler/preemptibility"
 _PREEMPTIBILITY = {"preemptible": True, "non-preemptible": False}
 
 
-def class_name(asked: str | None, meta: Meta, pods: Iterable[PodFacts], default: str) -> str:
-    """The PriorityClass: the label on the top owner, then on a pod, then the spec, then the pods', then the default."""
-    labelled = meta.labels.get(PRIORITY_LABEL)
+def class_name(asked: str | None, owners: Iterable[Meta], pods: Iterable[PodFacts], default: str) -> str:
+    """The PriorityClass: the label on an owner, then on a pod, then the spec, then the pods', then the default.
+
+    The owners are the top owner and what it owns, in the order of being asked.
+    """
+    labelled = next((label for meta in owners if (label := meta.labels.get(PRIORITY_LABEL))), None)
     if labelled:
         return labelled
     of_pods = ""
@@ -55,9 +58,9 @@ def value_of(name: str, classes: Mapping[str, int], pods: Iterable[PodFacts]) ->
     return KNOWN_CLASSES.get(name)
 
 
-def is_preemptible(value: int | None, meta: Meta, pods: Iterable[PodFacts]) -> bool | None:
+def is_preemptible(value: int | None, owners: Iterable[Meta], pods: Iterable[PodFacts]) -> bool | None:
     """Whether it may be preempted; ``None`` where neither a label nor a value tells."""
-    for labels in (meta.labels, *(pod.meta.labels for pod in pods)):
+    for labels in (*(meta.labels for meta in owners), *(pod.meta.labels for pod in pods)):
         said = _PREEMPTIBILITY.get(labels.get(PREEMPTIBILITY_LABEL, ""))
         if said is not None:
             return said

@@ -36,6 +36,7 @@ SUBMITTER_LABELS = (
 )
 """Labels that do, asked after the annotations: a label cannot hold every name. The last is the uid of a user."""
 
+_KEYS = frozenset((*SUBMITTER_ANNOTATIONS, *SUBMITTER_LABELS))
 _WRITES_AT = "workflows.argoproj.io/creator-email"
 """A label cannot hold an ``@``: Argo writes ``.at.`` for it."""
 
@@ -51,6 +52,8 @@ def _of_metadata(meta: Meta) -> str | None:
 
 
 def _named_by(texts: Mapping[str, str], keys: Iterable[str]) -> str | None:
+    if not texts or _KEYS.isdisjoint(texts):  # so for nearly all of the many pods
+        return None
     for key in keys:
         value = texts.get(key, "").strip()
         if value:

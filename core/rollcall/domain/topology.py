@@ -35,7 +35,7 @@ def _of_template(role: FoundRole) -> Mapping[str, Any]:
 
 
 def _read(annotations: Mapping[str, Any]) -> Topology | None:
-    if not annotations:
+    if not annotations or TOPOLOGY_ANNOTATIONS.isdisjoint(annotations):
         return None
     found = Topology(
         name=_first(annotations, (_NAME,)),

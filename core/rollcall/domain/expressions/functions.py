@@ -56,6 +56,23 @@ def _all(value: Any, arguments: Arguments, budget: Budget) -> Iterator[Any]:
     yield all(is_true(it) for element in elements(value, budget) for it in test(element))
 
 
+def _any_of(value: Any, arguments: Arguments, _budget: Budget) -> Iterator[Any]:
+    yield any(is_true(it) for element in arguments[0](value) for it in arguments[1](element))
+
+
+def _all_of(value: Any, arguments: Arguments, _budget: Budget) -> Iterator[Any]:
+    yield all(is_true(it) for element in arguments[0](value) for it in arguments[1](element))
+
+
+def _in_case(change: Callable[[str], str]) -> Function:
+    def function(value: Any, _arguments: Arguments, _budget: Budget) -> Iterator[Any]:
+        if not isinstance(value, str):
+            raise NothingError
+        yield change(value)
+
+    return function
+
+
 def _keys(value: Any, _arguments: Arguments, _budget: Budget) -> Iterator[Any]:
     if isinstance(value, dict):
         yield sorted(key for key in value if isinstance(key, str))
@@ -148,6 +165,10 @@ FUNCTIONS: dict[tuple[str, int], Function] = {
     ("last", 0): lambda value, _arguments, _budget: iter((member(value, -1),)),
     ("any", 0): _any,
     ("any", 1): _any,
+    ("any", 2): _any_of,
+    ("all", 2): _all_of,
+    ("ascii_downcase", 0): _in_case(str.lower),
+    ("ascii_upcase", 0): _in_case(str.upper),
     ("all", 0): _all,
     ("all", 1): _all,
     ("select", 1): _select,

@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     | (?P<text>"(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")
     | (?P<field>\.[A-Za-z_][A-Za-z0-9_]*)
     | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<sign>//|==|!=|<=|>=|[.\[\]()|,:?<>+\-*/;])
+    | (?P<sign>//|==|!=|<=|>=|[.\[\](){}|,:?<>+\-*/;])
     )""",
     re.VERBOSE,
 )
@@ -193,6 +193,8 @@ class Parser:
             node = self._pipe()
             self._must("]")
             return ("list", node)
+        if text == "{" and self._next("}"):
+            return ("literal", {})
         if text == "-":
             return ("binary", "-", ("literal", 0), self._postfix())
         raise self._fault(f"{text!r} is out of place")
@@ -205,6 +207,8 @@ class Parser:
         arguments: list[Node] = []
         if self._next("("):
             arguments.append(self._pipe())
+            while self._next(";"):
+                arguments.append(self._pipe())
             self._must(")")
         if (name, len(arguments)) not in FUNCTIONS:
             raise self._fault(f"{name!r} is not read here")

@@ -201,12 +201,11 @@ def _role_of(components: tuple[_Component, ...]) -> PodRoleHook:
     def role_of(pod: PodFacts, _roles: tuple[FoundRole, ...]) -> str | None:
         document = pod_document(pod)
         for component in components:
-            if component.key is None:
-                continue
-            found = component.key.first(document)
+            instance = None if component.instance_of_pod is None else component.instance_of_pod.first(document)
+            # Where nothing tells the component, its instance does.
+            found = instance if component.key is None else component.key.first(document)
             if found is None or (component.value is not None and found != component.value):
                 continue
-            instance = None if component.instance_of_pod is None else component.instance_of_pod.first(document)
             return instance.lower() if isinstance(instance, str) and instance else component.name
         return None
 
