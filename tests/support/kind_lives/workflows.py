@@ -149,7 +149,7 @@ def _katib() -> tuple[Life, ...]:
                         deployment("w-random", owner="Suggestion/w", gpus=0, labels=suggestion),
                     ),
                     status=conditions(condition("Created")),
-                    phase="Pending",
+                    phase="Initializing",
                     running=1,
                 ),
                 Step(
