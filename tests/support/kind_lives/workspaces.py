@@ -139,6 +139,21 @@ def _dev_workspace() -> Life:
     )
 
 
+def _tensorboard() -> Life:
+    def status(**more: Any) -> dict[str, Any]:
+        return {"conditions": [{"deploymentState": "Available", "lastProbeTime": NOW}], **more}
+
+    return Life(
+        key=KindKey(group="tensorboard.kubeflow.org", kind="Tensorboard"),
+        spec={"logspath": "pvc://logs/run-1"},
+        steps=(
+            Step(makes=(deployment("w", gpus=0),), status=status(), phase="Running", running=1, raw="Available"),
+            Step(status=status(readyReplicas=1), phase="Running", gpus=0, running=1),
+            Step(removes=("Deployment/w",), status=status(), phase="Initializing", running=0),
+        ),
+    )
+
+
 def _by_convention(group: str, kind: str, spec: dict[str, Any]) -> Life:
     return Life(
         key=KindKey(group=group, kind=kind),
@@ -163,6 +178,7 @@ LIVES = (
     _sandbox(),
     *_machines(),
     _dev_workspace(),
+    _tensorboard(),
     _by_convention("amlarc.azureml.com", "AmlJob", {"job": {"options": {"envs": {"AZUREML_NODE_COUNT": "2"}}}}),
     _by_convention("egx.nvidia.io", "SPOTRequest", {}),
 )
