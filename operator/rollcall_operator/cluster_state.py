@@ -6,6 +6,7 @@ nothing, and returns.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -130,8 +131,7 @@ class ClusterState:
         elif key in QUEUE_KINDS:
             self._observe_queued(key, obj, deleted=deleted)
         elif key in EXPOSING_KINDS:
-            uid = str((obj.get("metadata") or {}).get("uid"))
-            self._mark_exposed(self.exposed.lost(uid) if deleted else self.exposed.saw(key, obj))
+            self._mark_exposed(self.exposed.lost(_uid_of(obj)) if deleted else self.exposed.saw(key, obj))
         else:
             self._observe_object(obj, deleted=deleted, at=at)
 
@@ -429,38 +429,30 @@ class ClusterState:
         members = self.belonging.members_of(meta.uid)
         children = [self.objects[uid] for uid in members if uid != meta.uid and uid in self.objects]
         children.sort(key=lambda child: (str(child.meta.created_at), child.meta.name))
-        pods = sorted((self.pods[uid] for uid in members if uid in self.pods), key=lambda pod: pod.meta.name)
-        return WorkloadView(
-            top=facts,
-            top_reference=None if facts is not None else meta,
-            children=tuple(children),
-            pods=tuple(pods),
-            problems=self.belonging.problems_of(meta.uid),
-            nodes=self.nodes,
-            namespace=self.namespaces.get(meta.namespace or ""),
-            priority_classes=self.priority_classes,
-            claims=self.claims.get(meta.namespace or "", {}),
-            claim_templates=self.claim_templates.get(meta.namespace or "", {}),
-            exposures=self.exposed.of(meta.namespace),
-            queues=self.queued.of((meta, *(child.meta for child in children), *(pod.meta for pod in pods))),
-            catalogue=self._catalogue,
-        )
+        view = self._view_around(meta, self._pods_among(members), children)
+        return replace(view, top=facts, top_reference=None if facts is not None else meta)
 
     def _pod_view(self, pod: PodFacts) -> WorkloadView:
-        members = self.belonging.members_of(pod.meta.uid)
-        owned = [self.pods[uid] for uid in members if uid != pod.meta.uid and uid in self.pods]
-        owned.sort(key=lambda other: other.meta.name)
+        members = self.belonging.members_of(pod.meta.uid) - {pod.meta.uid}
+        return replace(self._view_around(pod.meta, (pod, *self._pods_among(members))), top_is_pod=True)
+
+    def _pods_among(self, members: AbstractSet[str]) -> tuple[PodFacts, ...]:
+        return tuple(sorted((self.pods[uid] for uid in members if uid in self.pods), key=lambda pod: pod.meta.name))
+
+    def _view_around(self, top: Meta, pods: tuple[PodFacts, ...], children: Iterable[ObjectFacts] = ()) -> WorkloadView:
+        children = tuple(children)
+        namespace = top.namespace or ""
         return WorkloadView(
-            top_is_pod=True,
-            pods=(pod, *owned),
-            problems=self.belonging.problems_of(pod.meta.uid),
+            children=children,
+            pods=pods,
+            problems=self.belonging.problems_of(top.uid),
             nodes=self.nodes,
-            namespace=self.namespaces.get(pod.meta.namespace or ""),
+            namespace=self.namespaces.get(namespace),
             priority_classes=self.priority_classes,
-            claims=self.claims.get(pod.meta.namespace or "", {}),
-            claim_templates=self.claim_templates.get(pod.meta.namespace or "", {}),
-            exposures=self.exposed.of(pod.meta.namespace),
-            queues=self.queued.of(one.meta for one in (pod, *owned)),
+            claims=self.claims.get(namespace, {}),
+            claim_templates=self.claim_templates.get(namespace, {}),
+            exposures=self.exposed.of(top.namespace),
+            queues=self.queued.of((top, *(child.meta for child in children), *(pod.meta for pod in pods))),
             catalogue=self._catalogue,
         )
 
