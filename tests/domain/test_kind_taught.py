@@ -188,7 +188,7 @@ def test_a_taught_kind_is_the_top_of_what_it_owns_and_hidden_below_another():
     assert not built_in().is_catalogued(KindKey(group="train.example.com", kind="TrainingRun"))
     entry = CATALOGUE.entry_for(KindKey(group="train.example.com", kind="TrainingRun"))
     assert entry is not None
-    assert (entry.hidden_when_owned, entry.recovers, entry.watched) == (True, False, True)
+    assert (entry.recovers, entry.watched) == (False, True)
     service = CATALOGUE.entry_for(KindKey(group="serve.example.com", kind="Endpoint"))
     assert service is not None
     assert service.recovers

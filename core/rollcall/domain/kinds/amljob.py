@@ -50,7 +50,6 @@ ENTRIES: tuple[KindEntry, ...] = (
         signals=_signals,
         roles=(),
         requested_pods=_requested_pods,
-        hidden_when_owned=False,
         watched=True,
     ),
 )

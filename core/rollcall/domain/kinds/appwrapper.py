@@ -201,6 +201,5 @@ ENTRIES = (
             "jobset.sigs.k8s.io/replicatedjob-name",
             "ray.io/node-type",
         ),
-        hidden_when_owned=False,
     ),
 )

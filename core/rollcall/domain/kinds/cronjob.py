@@ -93,7 +93,6 @@ ENTRIES = (
         roles=(Role(template="spec.jobTemplate.spec.template", count=_replicas),),
         requested_pods=_requested_pods,
         priority_paths=("spec.jobTemplate.spec.template.spec.priorityClassName",),
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

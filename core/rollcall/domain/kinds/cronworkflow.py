@@ -56,7 +56,6 @@ ENTRIES = (
         category=Category.TRAIN,
         signals=_signals,
         priority_paths=("spec.workflowSpec.podPriorityClassName",),
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

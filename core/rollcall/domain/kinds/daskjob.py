@@ -68,6 +68,5 @@ ENTRIES = (
         role_labels=ROLE_LABELS,
         completed_at="status.endTime",
         priority_paths=("spec.job.spec.priorityClassName",),
-        hidden_when_owned=False,
     ),
 )

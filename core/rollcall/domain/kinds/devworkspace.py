@@ -90,7 +90,6 @@ ENTRIES = (
         find_roles=_roles,
         requested_pods=_requested_pods,
         url_paths=("status.mainUrl",),
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

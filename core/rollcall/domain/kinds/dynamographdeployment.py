@@ -146,7 +146,6 @@ ENTRIES = (
         requested_pods=number_only,
         priority_paths=("spec.priorityClassName",),
         default_priority_class="inference",
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

@@ -158,8 +158,6 @@ class KindEntry:
     """Further addresses."""
     storage_paths: tuple[str, ...] = ()
     """Where the object names data or models by a URI (``s3://…``, ``pvc://…``); ``*`` as in ``url_paths``."""
-    hidden_when_owned: bool = True
-    """Whether it is no workload of its own where another catalogued kind owns it."""
     recovers: bool = False
     """A service, which takes back every failure; else a batch kind, whose end is latched."""
     between: tuple[Intermediate, ...] = ()

@@ -170,7 +170,6 @@ ENTRIES = (
         role_labels=_ROLE_LABELS,
         requested_pods=_requested_pods,
         completed_at="status.completionTime",
-        hidden_when_owned=False,
     ),
     KindEntry(
         key=KindKey(group="kubeflow.org", kind="Trial"),

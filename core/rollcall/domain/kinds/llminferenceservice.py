@@ -132,7 +132,6 @@ ENTRIES = (
         url_paths=("status.url", "status.addresses.*.url"),
         storage_paths=("spec.model.uri",),
         default_priority_class="inference",
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

@@ -90,7 +90,6 @@ ENTRIES = (
         role_labels=("app.kubernetes.io/component",),
         requested_pods=number_only,
         priority_paths=("spec.components.priorityClassName",),
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

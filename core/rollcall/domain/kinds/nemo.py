@@ -3,6 +3,5 @@
 from rollcall.domain.kinds.nim import service
 
 ENTRIES = tuple(
-    service(kind, hidden_when_owned=False)
-    for kind in ("NemoCustomizer", "NemoDatastore", "NemoEntitystore", "NemoEvaluator", "NemoGuardrail")
+    service(kind) for kind in ("NemoCustomizer", "NemoDatastore", "NemoEntitystore", "NemoEvaluator", "NemoGuardrail")
 )

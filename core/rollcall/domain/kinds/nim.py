@@ -25,7 +25,7 @@ _WAITING = frozenset({"pending", "pvc-created"})
 _AT_WORK = frozenset({"started", "inprogress"})
 
 
-def service(kind: str, *, hidden_when_owned: bool = True) -> KindEntry:
+def service(kind: str) -> KindEntry:
     """The entry of a kind that runs one service, as NIMService and the microservices of NeMo do."""
     return KindEntry(
         key=KindKey(group=GROUP, kind=kind),
@@ -48,7 +48,6 @@ def service(kind: str, *, hidden_when_owned: bool = True) -> KindEntry:
         requested_pods=_service_pods,
         url_paths=("status.model.externalEndpoint", "status.model.clusterEndpoint"),
         default_priority_class="inference",
-        hidden_when_owned=hidden_when_owned,
         recovers=True,
     )
 
@@ -70,7 +69,6 @@ def pipeline(kind: str) -> KindEntry:
         roles=(Role(template="spec.services"),),
         find_roles=_pipeline_roles,
         default_priority_class="inference",
-        hidden_when_owned=False,
         recovers=True,
     )
 

@@ -63,7 +63,6 @@ ENTRIES = (
         roles=(Role(template="spec.template"),),
         priority_paths=("spec.template.spec.priorityClassName",),
         default_priority_class="build",
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

@@ -32,6 +32,5 @@ ENTRIES = (
             "spec.taskRunTemplate.podTemplate.priorityClassName",
             "spec.podTemplate.priorityClassName",
         ),
-        hidden_when_owned=False,
     ),
 )

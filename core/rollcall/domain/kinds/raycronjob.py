@@ -63,7 +63,6 @@ ENTRIES = (
         requested_pods=_requested_pods,
         priority_labels=ray.PRIORITY_LABELS,
         priority_paths=("spec.jobTemplate.rayClusterSpec.headGroupSpec.template.spec.priorityClassName",),
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

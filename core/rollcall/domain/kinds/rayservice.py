@@ -112,7 +112,6 @@ ENTRIES = (
         priority_labels=ray.PRIORITY_LABELS,
         find_urls=_urls,
         priority_paths=("spec.rayClusterConfig.headGroupSpec.template.spec.priorityClassName",),
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

@@ -58,7 +58,6 @@ def workload(
         completed_at="status.completionTime",
         default_priority_class=default_priority_class,
         submitter_paths=("spec.username.value", "spec.username"),
-        hidden_when_owned=False,
         recovers=recovers,
         is_template=_is_template,
     )

@@ -66,7 +66,6 @@ ENTRIES = (
         signals=_signals,
         roles=(Role(template="spec.podTemplate", replicas="spec.replicas"),),
         priority_paths=("spec.podTemplate.spec.priorityClassName",),
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

@@ -74,7 +74,6 @@ ENTRIES = (
             "spec.template.driver.priorityClassName",
             "spec.template.batchSchedulerOptions.priorityClassName",
         ),
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

@@ -89,7 +89,6 @@ ENTRIES = (
         ),
         category=Category.TRAIN,
         signals=_signals,
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

@@ -104,7 +104,6 @@ ENTRIES = (
         requested_pods=_requested_pods,
         url_paths=("status.address.url",),
         storage_paths=("spec.predictors.*.graph.modelUri",),
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

@@ -19,7 +19,6 @@ ENTRIES: tuple[KindEntry, ...] = (
         ),
         roles=(),
         default_priority_class="inference",
-        hidden_when_owned=False,
         watched=True,
     ),
 )

@@ -77,7 +77,6 @@ def _entry(fields: Fields) -> KindEntry:
         priority_labels=() if priority is None else priority.texts("labels", LABEL),
         priority_paths=() if priority is None else priority.texts("paths", PATH),
         default_priority_class=default_class or DEFAULT_CLASSES[category],
-        hidden_when_owned=fields.truth("hiddenWhenOwned", default=True),
         recovers=fields.truth("recovers", default=category is not Category.TRAIN),
         requested_pods=None if pods is None else _requested_pods(pods),
         watched=not ignored,

@@ -47,7 +47,6 @@ ENTRIES = (
         category=Category.BUILD,
         signals=_signals,
         requested_pods=_requested_pods,
-        hidden_when_owned=False,
         recovers=True,
     ),
 )

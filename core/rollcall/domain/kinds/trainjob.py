@@ -141,6 +141,5 @@ ENTRIES = (
         role_labels=(jobset.ROLE_LABEL,),
         requested_pods=_requested_pods,
         storage_paths=("spec.initializer.dataset.storageUri", "spec.initializer.model.storageUri"),
-        hidden_when_owned=False,
     ),
 )

@@ -95,7 +95,6 @@ ENTRIES = (
         find_roles=_roles,
         requested_pods=_requested_pods,
         priority_paths=("spec.template.spec.priorityClassName",),
-        hidden_when_owned=False,
         recovers=True,
     ),
 )
