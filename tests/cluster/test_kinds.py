@@ -96,7 +96,7 @@ def lived(
         shared_database,
     )
     middle = Middle(len(LIVES))
-    with operator, Snapshots(shared_database) as snapshots, ThreadPoolExecutor(len(LIVES)) as pool:
+    with operator, Snapshots(shared_database) as snapshots, ThreadPoolExecutor(len(LIVES) + 1) as pool:
         found = {
             title: Lived(namespaces[title], pool.submit(live, api, namespaces[title], life, snapshots, middle))
             for title, life in LIVES.items()
