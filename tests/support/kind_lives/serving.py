@@ -252,7 +252,13 @@ def _leader_worker_set() -> Life:
                 raw="Available",
             ),
             Step(patch={"spec": {"replicas": 0}}, phase="Stopping", gpus=2),
-            Step(removes=("StatefulSet/w", "StatefulSet/w-0"), phase="Stopped", gpus=0, running=0),
+            Step(
+                removes=("StatefulSet/w", "StatefulSet/w-0"),
+                status=conditions(condition("Available"), replicas=0),
+                phase="Stopped",
+                gpus=0,
+                running=0,
+            ),
         ),
     )
 

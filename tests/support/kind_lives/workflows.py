@@ -163,7 +163,7 @@ def _katib() -> tuple[Life, ...]:
                 ),
                 Step(
                     ends={"w-1-": "Succeeded"},
-                    removes=("Suggestion/w",),
+                    removes=("Deployment/w-random",),
                     statuses={"Trial/w-1": over},
                     status=over,
                     phase="Completed",
