@@ -17,6 +17,7 @@ from psycopg import sql
 from pydantic import SecretStr
 from rich.console import Console
 from sqlalchemy import make_url
+from support.cluster_objects import wait_for_rights
 
 from rollcall.cluster_access import Access
 from rollcall.settings import DatabaseSettings
@@ -122,6 +123,7 @@ class Workshop:
         with cluster.api_client() as api:
             create_nodes(api, [simulated_node(f"node-{number:02}", product="NVIDIA-A100") for number in range(NODES)])
             apply_objects(api, [rollcall, *read_documents(files)])
+            wait_for_rights(api)
         self.say(f"Kubernetes {kubernetes_version()} is ready")
         return cluster
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.cluster_objects import a_deployment, a_pod, a_project
+from support.cluster_objects import a_deployment, a_pod, a_project, wait_for_rights
 from support.operator_process import OperatorProcess
 from support.rows import Rows
 
@@ -25,6 +25,7 @@ def losing_cluster(binaries: Binaries) -> Iterator[LocalCluster]:
         create_nodes(api, [simulated_node("only", pool="a100", product="NVIDIA-A100-SXM4-80GB")])
         rights = read_documents([SAMPLES.parent / "manifests" / "operator-rights.yaml"])
         apply_objects(api, [rollcall, *rights, a_project("team")])
+        wait_for_rights(api)
         yield cluster
 
 
