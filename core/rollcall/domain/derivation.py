@@ -41,8 +41,36 @@ class Derivation:
     pods: tuple[PodRecord, ...]
     revisit_at: datetime | None
     """When time alone may change the outcome (a grace period's end); ``None`` where only an event can."""
-    signals: tuple[str, ...]
-    """What the kind's entry and the pod layer said, as sentences, for ``rollcall explain --why``."""
+    why: "Why"
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """What the kind's entry and the pod layer said, as sentences, for ``rollcall explain --why``."""
+        return self.why.sentences()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """What a phase was decided from; put into words only where somebody asks."""
+
+    outcome: ladder.Outcome
+    signals: Signals
+    judged: tuple[JudgedPod, ...]
+    running_since: datetime | None
+
+    def sentences(self) -> tuple[str, ...]:
+        """The rule, the signals in the order of the ladder, the latch, and each pod."""
+        since = self.running_since
+        return (
+            f"rule {self.outcome.rule}: {ladder.RULE_SENTENCES[self.outcome.rule]}",
+            *self.signals.sentences(),
+            "has not run yet" if since is None else f"has run since {since.isoformat()}",
+            *(
+                f"pod {pod.facts.meta.name}: {pod.state.value}{f' ({pod.message})' if pod.message else ''}"
+                + (", in its grace period" if pod.state is PodState.FATAL and not pod.past_grace else "")
+                for pod in self.judged
+            ),
+        )
 
 
 def derive(
@@ -154,7 +182,7 @@ def derive(
         workload=workload,
         pods=rows,
         revisit_at=_revisit_at(outcome, judged, now),
-        signals=_explained(outcome, signals, judged, decided.running_since),
+        why=Why(outcome=outcome, signals=signals, judged=judged, running_since=decided.running_since),
     )
 
 
@@ -253,19 +281,3 @@ def _revisit_at(outcome: ladder.Outcome, judged: tuple[JudgedPod, ...], now: dat
     if outcome.revisit_at is not None:
         instants.append(outcome.revisit_at)
     return min(instants, default=None)
-
-
-def _explained(
-    outcome: ladder.Outcome, signals: Signals, judged: tuple[JudgedPod, ...], running_since: datetime | None
-) -> tuple[str, ...]:
-    latch = "has not run yet" if running_since is None else f"has run since {running_since.isoformat()}"
-    return (
-        f"rule {outcome.rule}: {ladder.RULE_SENTENCES[outcome.rule]}",
-        *signals.sentences(),
-        latch,
-        *(
-            f"pod {pod.facts.meta.name}: {pod.state.value}{f' ({pod.message})' if pod.message else ''}"
-            + (", in its grace period" if pod.state is PodState.FATAL and not pod.past_grace else "")
-            for pod in judged
-        ),
-    )

@@ -112,9 +112,16 @@ def conditions_of(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str,
 
 def condition_of(status: Mapping[str, Any], condition_type: str) -> Mapping[str, Any] | None:
     """The condition of that type; an absent one is absent, not False."""
-    for found_type, condition in conditions_of(status):
-        if found_type == condition_type:
-            return condition
+    # Asked a dozen times for each object at every look: nothing is built for it.
+    conditions = status.get("conditions")
+    if not isinstance(conditions, list | tuple):
+        return None
+    for condition in conditions:
+        if type(condition) is not dict and not isinstance(condition, Mapping):
+            continue
+        if condition.get("type") == condition_type:
+            found: Mapping[str, Any] = condition
+            return found
     return None
 
 
