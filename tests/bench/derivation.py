@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.figures import Figure, Outcome
-from bench.served import RUNNING, JobLife, Versions
+from bench.served import RUNNING, Change, JobLife, Versions
 from bench.workshop import Workshop
 from support.observed import NOW, SETTINGS, node, obj, pod, template
 
@@ -16,8 +16,12 @@ from rollcall.domain.derivation import Derivation, derive
 from rollcall.domain.facts import WorkloadView
 from rollcall.domain.reading import read_pod
 from rollcall.domain.records import Remembered, RememberedPod
+from rollcall_operator.cluster_state import ClusterState
 
 MICROS = 1e6
+
+EVENTS_A_FLUSH = 100
+"""What comes between two flushes, 200 ms apart, at 500 events a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,7 @@ def measure(_workshop: Workshop, sizes: Sizes) -> Outcome:
         timed = _timed(f"derive a workload of {number} pods", run, sizes)
         per_pod = Figure(timed[0].of, "of that a pod", timed[0].value / number, "µs")
         figures += [*timed, per_pod]
+    figures += [_churned(number, sizes) for number in sizes.pods]
     return Outcome(
         benchmark="derivation",
         title="Derivation: the pure core, CPU time of one core",
@@ -50,6 +55,32 @@ def measure(_workshop: Workshop, sizes: Sizes) -> Outcome:
         sizes={"pods": sizes.pods, "repeats": sizes.repeats},
         notes=("Each is the median and the least of several loops; what is remembered is as after a first look.",),
     )
+
+
+def _churned(number: int, sizes: Sizes) -> Figure:
+    """Microseconds of CPU an event of a workload whose pods change all the time, reading and derivations together."""
+    life = JobLife(0, number, Versions())
+    state = ClusterState(SETTINGS, all_namespaces=True)
+    state.seen = None
+    for place in range(number):
+        _observe(state, life.pod(place, RUNNING))
+    first = next(iter(life.changes()))
+    _observe(state, first)
+    changes = [life.pod(place % number, RUNNING) for place in range(EVENTS_A_FLUSH * sizes.repeats)]
+    started = time.process_time()
+    for flush in range(sizes.repeats):
+        for change in changes[flush * EVENTS_A_FLUSH : (flush + 1) * EVENTS_A_FLUSH]:
+            _observe(state, change)
+        view = state.view(life.uid)
+        if view is None or len(view.pods) != number:
+            raise AssertionError(f"not all of {number} pods are known")
+        derive(view, now=NOW, remembered=Remembered(), remembered_pods={}, settings=SETTINGS)
+    each = (time.process_time() - started) / len(changes) * MICROS
+    return Figure(f"an event of a workload of {number} pods, 500 a second", "median", each, "µs")
+
+
+def _observe(state: ClusterState, change: Change) -> None:
+    state.observe(change.key, change.event, change.obj, at=NOW)
 
 
 def _derivation_of(number: int) -> tuple[Callable[[], Derivation], Derivation]:
