@@ -114,7 +114,7 @@ def page_statement(query: PageQuery) -> Select[Any]:
     # does not stop at the limit.)
     places = (
         select(*identity, *([] if key is None else [key.label("sort_key")]))
-        .where(_visible(table, query.scope), *query.where)
+        .where(visible(table, query.scope), *query.where)
         .order_by(*_order(query, key, table.c.uid))
         .offset(query.offset)
         .limit(query.limit + 1)
@@ -126,7 +126,7 @@ def page_statement(query: PageQuery) -> Select[Any]:
         .join(places, and_(*(column == places.c[column.name] for column in identity)))
         .subquery("page")
     )
-    return _with_freshness(page).order_by(*_order(query, page.c.get("sort_key"), page.c.uid))
+    return with_freshness(page).order_by(*_order(query, page.c.get("sort_key"), page.c.uid))
 
 
 async def workload_by_id(
@@ -142,11 +142,11 @@ async def workload_by_id(
 def workload_statement(uid: str, scope: Scope) -> Select[Any]:
     """The statement behind one workload; where it is live and deleted, the live one is it."""
     live, deleted = (
-        select(*_columns(table)).where(table.c.uid == uid, _visible(table, scope))
+        select(*_columns(table)).where(table.c.uid == uid, visible(table, scope))
         for table in (tables.workloads, tables.deleted_workloads)
     )
     found = union_all(live, deleted).subquery("found")
-    return _with_freshness(found).order_by(found.c.deleted_at.desc().nulls_first()).limit(1)
+    return with_freshness(found).order_by(found.c.deleted_at.desc().nulls_first()).limit(1)
 
 
 async def workload_count(
@@ -154,7 +154,7 @@ async def workload_count(
 ) -> tuple[int, datetime | None]:
     """How many there are, exactly, and the view's freshness; one statement."""
     table = tables.deleted_workloads if deleted else tables.workloads
-    count = select(func.count()).select_from(table).where(_visible(table, scope), *where).scalar_subquery()
+    count = select(func.count()).select_from(table).where(visible(table, scope), *where).scalar_subquery()
     row = (await connection.execute(select(count, _freshness()))).one()
     return int(row[0]), row[1]
 
@@ -175,13 +175,14 @@ def _freshness() -> Any:
     return select(func.min(tables.clusters.c.observed_at)).scalar_subquery()
 
 
-def _with_freshness(rows: Any) -> Select[Any]:
+def with_freshness(rows: Any) -> Select[Any]:
     """``rows`` beside the view's freshness, which is there even where they are none."""
     fresh = select(func.min(tables.clusters.c.observed_at).label("observed_at")).subquery("fresh")
     return select(fresh.c.observed_at, *rows.c).select_from(fresh.outerjoin(rows, true()))
 
 
-def _visible(table: Table, scope: Scope) -> ColumnElement[bool]:
+def visible(table: Table, scope: Scope) -> ColumnElement[bool]:
+    """The rows of the namespaces that the caller may see."""
     if scope.namespaces is None:
         return true()
     if len(scope.namespaces) == 1:
