@@ -21,6 +21,7 @@ from rollcall.store.pages import (
 )
 from rollcall.store.records import StoredWorkload
 from rollcall.store.schema import check_schema
+from rollcall.store.telemetry import Telemetry, TelemetryQuery, workload_telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ class Records:
         async with self._connection() as connection:
             count, observed_at = await workload_count(connection, deleted=deleted, scope=scope)
         return Answer({"count": count}, observed_at)
+
+    async def telemetry(self, query: TelemetryQuery) -> Telemetry:
+        """Sums over the live workloads."""
+        async with self._connection() as connection:
+            return await workload_telemetry(connection, query)
 
     async def namespaces(self) -> tuple[str, ...]:
         """Every namespace that was ever a project's."""

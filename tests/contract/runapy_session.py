@@ -70,6 +70,25 @@ class Session:
         self.client.api_client = None  # its destructor would close once more, without waiting
 
 
+async def telemetry(session: Session) -> dict[str, Any]:
+    """The answers of every telemetry type that this version knows, each through the client's own model."""
+    method = session.workloads.get_workloads_telemetry
+    asked: dict[str, dict[str, Any]] = {
+        f"{kind.value} {' '.join(keys)}": {"telemetry_type": kind, "group_by": keys}
+        for kind in models.WorkloadTelemetryType
+        for keys in ([], ["Phase"], ["ClusterId", "CurrentNodepools"])
+        if len(keys) < 2 or kind.value != "PENDING_TIME_DISTRIBUTION"
+    }
+    counted = models.WorkloadTelemetryType.WORKLOADS_COUNT
+    asked["filtered"] = {"telemetry_type": counted, "nodepool_name": "big", "department_id": "default"}
+    if "filter_by_phases" in inspect.signature(method).parameters:
+        asked["phases"] = {"telemetry_type": counted, "filter_by_phases": [models.Phase.RUNNING, models.Phase.FAILED]}
+    answers = {name: await session.ask(method, **arguments) for name, arguments in asked.items()}
+    for answer in answers.values():
+        models.TelemetryResponse.from_dict(answer)
+    return answers
+
+
 def through_the_models(record: dict[str, Any]) -> dict[str, Any]:
     """What the client's models make of a record, or why they do not take it."""
     verdict: dict[str, Any] = {"id": record["id"]}
@@ -117,7 +136,11 @@ async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
             "got": got,
             "models": [through_the_models(record) for record in got],
             "sorted": [one["name"] for one in await session.listed(sort_by="name", sort_order="desc", filter_by=[])],
+            "telemetry": await telemetry(session),
             "faults": {
+                "group_by": await session.fault(
+                    api.get_workloads_telemetry, telemetry_type="GPU_ALLOCATION", group_by=["Name"]
+                ),
                 "limit": await session.fault(api.get_workloads, limit=501),
                 "filter_by": await session.fault(api.get_workloads, filter_by=["phase==Running"]),
                 "unknown_id": await session.fault(api.get_workload, unknown_id),

@@ -36,7 +36,8 @@ pytestmark = pytest.mark.anyio
 A, B = "runai-team-a", "runai-team-b"
 KEPT_SECONDS = 10.0
 TOKEN = "made-up.token_of~a/caller+1="
-PATHS = ("/api/v1/workloads", "/api/v1/workloads/count", f"/api/v1/workloads/{uid_of('of-a')}")
+TELEMETRY = "/api/v1/workloads/telemetry?telemetryType=WORKLOADS_COUNT"
+PATHS = ("/api/v1/workloads", "/api/v1/workloads/count", f"/api/v1/workloads/{uid_of('of-a')}", TELEMETRY)
 
 Clients = Callable[..., httpx.AsyncClient]
 
@@ -171,7 +172,9 @@ async def test_only_a_plain_yes_with_a_name_is_a_yes(
     assert (await client_of().get(PATHS[0])).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/api/v1/workloads?limit=0", "/api/v1/workloads/count?deleted=x"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/workloads?limit=0", "/api/v1/workloads/count?deleted=x", "/api/v1/workloads/telemetry"]
+)
 async def test_who_is_asking_comes_before_what_is_asked(client_of: Clients, path: str) -> None:
     assert (await client_of(None).get(path)).status_code == 401
 
@@ -209,7 +212,7 @@ async def test_each_project_is_asked_for_after_that(client_of: Clients, api_serv
     ("namespaces", "names"),
     [((A,), {"of-a"}), ((B,), {"of-b"}), ((A, B), {"of-a", "of-b"}), ((CLUSTER_WIDE,), {"of-a", "of-b"})],
 )
-async def test_list_count_and_get_show_the_same(
+async def test_list_count_telemetry_and_get_show_the_same(
     client_of: Clients, api_server: ReviewingServer, namespaces: tuple[str | None, ...], names: set[str]
 ) -> None:
     api_server.let_in(TOKEN, "ada", *namespaces)
@@ -217,6 +220,8 @@ async def test_list_count_and_get_show_the_same(
     for deleted, prefix in ((False, ""), (True, "old-")):
         expected = {prefix + name for name in names}
         assert await seen_by(client, deleted=deleted) == expected
+        summed = await client.get(TELEMETRY)
+        assert summed.json()["values"] == [{"value": str(len(names))}]
         counted = await client.get("/api/v1/workloads/count", params={"deleted": deleted})
         assert counted.json() == {"count": len(expected)}
         for name in (f"{prefix}of-a", f"{prefix}of-b"):
@@ -314,7 +319,7 @@ async def test_many_requests_at_once_are_one_review(client_of: Clients, api_serv
     api_server.open.clear()
     client = client_of()
     async with asyncio.TaskGroup() as group:
-        requests = [group.create_task(client.get(PATHS[number % 3])) for number in range(50)]
+        requests = [group.create_task(client.get(PATHS[number % len(PATHS)])) for number in range(50)]
         await until(lambda: bool(api_server.tokens_asked))
         api_server.open.set()
     assert {request.result().status_code for request in requests} == {200}

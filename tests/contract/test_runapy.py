@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -265,9 +267,37 @@ def test_its_models_take_every_record(session: tuple[str, dict[str, Any]]) -> No
     assert {key for verdict in seen["models"] for key in verdict} == {"id", *wanted}
 
 
+def test_its_telemetry_is_that_of_what_it_lists(session: tuple[str, dict[str, Any]]) -> None:
+    version, seen = session
+    sums = {name: values_of(answer) for name, answer in seen["telemetry"].items()}
+    live = seen["live"]
+    assert sums["WORKLOADS_COUNT "] == {(): len(live)}
+    assert sums["WORKLOADS_COUNT Phase"] == Counter((one["phase"],) for one in live)
+    pools = Counter((CLUSTER, pool) for one in live for pool in one.get("currentNodePools", ()))
+    assert sums["WORKLOADS_COUNT ClusterId CurrentNodepools"] == pools
+    assert sums["filtered"] == {(): pools[CLUSTER, "big"]}
+    held = sum(Decimal(str(one["allocatedResources"]["gpu"])) for one in live)
+    assert sums["GPU_ALLOCATION "] == {(): held}
+    assert sum(sums["GPU_ALLOCATION Phase"].values()) == held > 0
+    if version == "1.224.0":
+        phases = Counter(one["phase"] for one in live)
+        assert sums["phases"] == {(): phases["Running"] + phases["Failed"]}
+        assert sum(sums["PENDING_TIME_DISTRIBUTION "].values()) == phases["Pending"]
+        assert len(sums["PENDING_TIME_DISTRIBUTION Phase"]) == 4
+
+
+def values_of(answer: dict[str, Any]) -> dict[tuple[str, ...], Decimal]:
+    """The values of a telemetry answer by those of their groups."""
+    return {
+        tuple(group["value"] for group in value.get("groups", ())): Decimal(value["value"])
+        for value in answer["values"]
+    }
+
+
 @pytest.mark.parametrize(
     ("asked", "raised", "code", "words"),
     [
+        ("group_by", "BadRequestException", 400, "groupBy"),
         ("limit", "BadRequestException", 400, "limit"),
         ("filter_by", "BadRequestException", 400, "filterBy"),
         ("unknown_id", "NotFoundException", 404, "no workload"),

@@ -20,6 +20,7 @@ from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
 from rollcall_api.command import MOST_HEAD_BYTES
 from rollcall_api.models import Count, Error, WorkloadDetailed, WorkloadList
+from rollcall_api.telemetry import TelemetryResponse
 
 KNOWN_ID = "497f6eca-6276-4993-bfeb-53cbbbba6f08"
 WORKLOADS = "/api/v1/workloads"
@@ -155,14 +156,33 @@ def test_a_captured_search_is_refused_by_name_rather_than_ignored(api: ApiProces
             "&start=2023-06-06T12%3A09%3A18.211Z&end=2023-06-07T12%3A09%3A18.211Z&numberOfSamples=20"
         ),
         f"GET {WORKLOADS}/w/metrics?metricType=POD_COUNT&start=2023-06-06T00%3A00%3A00%2B02%3A00&end=2023-06-07",
-        f"GET {WORKLOADS}/telemetry?telemetryType=WorkloadTelemetryType.WORKLOADS_COUNT",
-        f"GET {WORKLOADS}/telemetry?telemetryType=WORKLOADS_COUNT&filterByPhases=Running%2CPending",
     ],
 )
 def test_what_is_not_served_yet_is_a_404(api: ApiProcess, line: str) -> None:
     reply = send(api, line)
     assert reply.status == 404
     assert reply.error()
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        (f"GET {WORKLOADS}/telemetry?telemetryType=WorkloadTelemetryType.WORKLOADS_COUNT", [{"value": "1"}]),
+        (f"GET {WORKLOADS}/telemetry?telemetryType=WORKLOADS_COUNT&filterByPhases=Running%2CPending", [{"value": "1"}]),
+        (
+            (
+                f"GET {WORKLOADS}/telemetry?clusterId=d73a738f-fab3-430a-8fa3-5241493d7128&nodepoolName=default"
+                "&departmentId=1&groupBy=ProjectId%2CPhase&telemetryType=GPU_ALLOCATION"
+            ),
+            [],
+        ),
+    ],
+)
+def test_a_captured_telemetry_request_is_answered(api: ApiProcess, line: str, values: list[dict[str, str]]) -> None:
+    reply = send(api, line)
+    assert reply.status == 200, reply
+    TelemetryResponse.model_validate_json(reply.body)
+    assert json.loads(reply.body)["values"] == values
 
 
 def test_the_captured_token_request_is_answered(api: ApiProcess) -> None:
@@ -186,6 +206,7 @@ def test_the_captured_token_request_is_answered(api: ApiProcess) -> None:
     [
         (WORKLOADS, "GET"),
         (f"{WORKLOADS}/count", "GET"),
+        (f"{WORKLOADS}/telemetry", "GET"),
         (f"{WORKLOADS}/{KNOWN_ID}", "GET"),
         ("/livez", "GET"),
         ("/api/v1/token", "POST"),
