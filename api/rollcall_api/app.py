@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from rollcall.settings import Settings
-from rollcall_api import health, routes, telemetry, tokens
+from rollcall_api import health, metrics, routes, telemetry, tokens
 from rollcall_api.records import Records
 from rollcall_api.refusals import add_refusals
 from rollcall_api.rights import Rights
@@ -36,6 +36,7 @@ def create_app(settings: Settings, records: Records, rights: Rights) -> FastAPI:
     # Before the workload of any id: telemetry is none.
     app.include_router(telemetry.router)
     app.include_router(routes.router)
+    app.include_router(metrics.router)
     app.include_router(tokens.router)
     app.include_router(health.router)
     return app

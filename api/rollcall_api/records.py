@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rollcall.contract import Setting, detailed_workload_json, workload_json
 from rollcall.store.engine import store_errors
+from rollcall.store.intervals import WorkloadPods, workload_pods
 from rollcall.store.pages import (
     PageQuery,
     Scope,
@@ -66,6 +67,11 @@ class Records:
         """Sums over the live workloads."""
         async with self._connection() as connection:
             return await workload_telemetry(connection, query)
+
+    async def pods_between(self, uid: str, scope: Scope, *, start: datetime, end: datetime) -> WorkloadPods | None:
+        """The pods that one workload in scope had between two instants, live or deleted."""
+        async with self._connection() as connection:
+            return await workload_pods(connection, uid, scope, start=start, end=end)
 
     async def namespaces(self) -> tuple[str, ...]:
         """Every namespace that was ever a project's."""
