@@ -14,6 +14,7 @@ from rollcall.store.intervals import WorkloadPods, workload_pods
 from rollcall.store.pages import (
     PageQuery,
     Scope,
+    Selection,
     freshness,
     known_namespaces,
     workload_by_id,
@@ -57,21 +58,21 @@ class Records:
             found, observed_at = await workload_by_id(connection, uid, scope)
         return None if found is None else Answer(self._rendered(found, detailed=True), observed_at)
 
-    async def count(self, *, deleted: bool, scope: Scope) -> Answer:
+    async def count(self, selection: Selection) -> Answer:
         """How many workloads there are, exactly."""
         async with self._connection() as connection:
-            count, observed_at = await workload_count(connection, deleted=deleted, scope=scope)
+            count, observed_at = await workload_count(connection, selection)
         return Answer({"count": count}, observed_at)
-
-    async def telemetry(self, query: TelemetryQuery) -> Telemetry:
-        """Sums over the live workloads."""
-        async with self._connection() as connection:
-            return await workload_telemetry(connection, query)
 
     async def pods_between(self, uid: str, scope: Scope, *, start: datetime, end: datetime) -> WorkloadPods | None:
         """The pods that one workload in scope had between two instants, live or deleted."""
         async with self._connection() as connection:
             return await workload_pods(connection, uid, scope, start=start, end=end)
+
+    async def telemetry(self, query: TelemetryQuery) -> Telemetry:
+        """Sums over the live workloads."""
+        async with self._connection() as connection:
+            return await workload_telemetry(connection, query)
 
     async def namespaces(self) -> tuple[str, ...]:
         """Every namespace that was ever a project's."""

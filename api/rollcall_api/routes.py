@@ -14,7 +14,7 @@ from rollcall_api.endpoints import (
     workload_id_of,
 )
 from rollcall_api.models import Count, WorkloadDetailed, WorkloadList
-from rollcall_api.parameters import COUNT_PARAMETERS, LIST_PARAMETERS, read_deleted, read_page_query
+from rollcall_api.parameters import COUNT_PARAMETERS, LIST_PARAMETERS, read_page_query, read_selection
 from rollcall_api.refusals import not_found
 
 router = APIRouter(prefix="/api/v1", tags=["Workloads"], dependencies=[Security(BEARER)])
@@ -45,7 +45,7 @@ async def get_workloads(request: Request) -> Response:
 async def count_workloads(request: Request) -> Response:
     """How many workloads the caller may see, exactly."""
     scope = await scope_of(request)
-    return answered(await records_of(request).count(deleted=read_deleted(query_of(request)), scope=scope))
+    return answered(await records_of(request).count(read_selection(query_of(request), scope)))
 
 
 @router.get(

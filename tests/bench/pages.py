@@ -16,7 +16,8 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect
 from support.api_process import ApiProcess
 
 from rollcall.settings import DatabaseSettings
-from rollcall.store.pages import PageQuery, Scope, SortKey, page_statement
+from rollcall.store.fields import Field
+from rollcall.store.pages import PageQuery, Scope, page_statement
 
 MILLIS = 1000.0
 WARM_UP = 10
@@ -54,17 +55,17 @@ def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
         "first, createdAt": page(),
         "newest first": page("&sortOrder=desc", descending=True),
         f"offset {deep}": page(f"&offset={deep}", offset=deep),
-        "by name": page("&sortBy=name", sort=SortKey.NAME),
-        "by phase": page("&sortBy=phase", sort=SortKey.PHASE),
-        "by submittedBy (no index)": page("&sortBy=submittedBy", sort=SortKey.SUBMITTED_BY),
-        "by nodepool (no index)": page("&sortBy=nodepool", sort=SortKey.NODE_POOL),
+        "by name": page("&sortBy=name", sort=Field.NAME),
+        "by phase": page("&sortBy=phase", sort=Field.PHASE),
+        "by submittedBy (no index)": page("&sortBy=submittedBy", sort=Field.SUBMITTED_BY),
+        "by nodepool (no index)": page("&sortBy=nodepool", sort=Field.NODE_POOL),
         "by totalRunningTimeSeconds (computed)": page(
-            "&sortBy=totalRunningTimeSeconds", sort=SortKey.TOTAL_RUNNING_TIME_SECONDS
+            "&sortBy=totalRunningTimeSeconds", sort=Field.TOTAL_RUNNING_TIME_SECONDS
         ),
         f"by totalRunningTimeSeconds, offset {deep}": page(
-            f"&sortBy=totalRunningTimeSeconds&offset={deep}", sort=SortKey.TOTAL_RUNNING_TIME_SECONDS, offset=deep
+            f"&sortBy=totalRunningTimeSeconds&offset={deep}", sort=Field.TOTAL_RUNNING_TIME_SECONDS, offset=deep
         ),
-        "by idleGpus (no workload has it)": page("&sortBy=idleGpus", sort=SortKey.IDLE_GPUS),
+        "by idleGpus (no workload has it)": page("&sortBy=idleGpus", sort=Field.IDLE_GPUS),
         "20 of 100 namespaces, newest first": Asked(PageQuery(scope=some, descending=True)),
     }
     if sizes.deleted:
@@ -74,14 +75,14 @@ def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
             "deleted: latest deletion": page(
                 "&deleted=true&sortBy=deletedAt&sortOrder=desc",
                 deleted=True,
-                sort=SortKey.DELETED_AT,
+                sort=Field.DELETED_AT,
                 descending=True,
             ),
             f"deleted: offset {deep}": page(f"&deleted=true&offset={deep}", deleted=True, offset=deep),
             "deleted: by submittedBy (no index)": page(
-                "&deleted=true&sortBy=submittedBy", deleted=True, sort=SortKey.SUBMITTED_BY
+                "&deleted=true&sortBy=submittedBy", deleted=True, sort=Field.SUBMITTED_BY
             ),
-            "deleted: by name (no index)": page("&deleted=true&sortBy=name", deleted=True, sort=SortKey.NAME),
+            "deleted: by name (no index)": page("&deleted=true&sortBy=name", deleted=True, sort=Field.NAME),
             "deleted: 20 of 100 namespaces, newest first": Asked(PageQuery(deleted=True, scope=some, descending=True)),
         }
     return found

@@ -243,6 +243,33 @@ def test_it_counts_what_it_lists(session: tuple[str, dict[str, Any]]) -> None:
     assert seen["count_deleted"] == len(seen["deleted"])
 
 
+FILTERED: dict[str, Callable[[WorkloadRecord], bool]] = {
+    "in progress": lambda record: record.phase.value.endswith("ing"),
+    "running on a GPU since then": lambda record: record.name == "full-Running",
+    "an address with a plus": lambda record: record.submitted_by == "ada@example.com",
+    "a comma in a value": lambda _: False,
+    "what urls are made of": lambda record: "big" in record.current_node_pools,
+    "nothing of the kind": lambda _: False,
+}
+
+
+@pytest.mark.parametrize("name", FILTERED)
+def test_its_filters_list_and_count_what_they_say(session: tuple[str, dict[str, Any]], name: str) -> None:
+    _, seen = session
+    wanted = sorted(record.name for record in every_record() if FILTERED[name](record))
+    found = seen["filtered"][name]
+    assert sorted(found["live"]) == wanted
+    assert found["count"] == len(wanted)
+    # A deleted workload holds no GPU.
+    gone = [] if name.startswith("running on a GPU") else [f"old-{one}" for one in wanted]
+    assert sorted(found["deleted"]) == gone
+
+
+def test_its_search_finds_every_word(session: tuple[str, dict[str, Any]]) -> None:
+    version, seen = session
+    assert seen["searched"] == (None if version == "1.218.0" else ["full-Completed"])
+
+
 def test_it_gets_each_one_as_it_was_listed(session: tuple[str, dict[str, Any]]) -> None:
     _, seen = session
     assert [_listed(one) for one in seen["got"]] == [_listed(one) for one in seen["live"] + seen["deleted"]]
@@ -299,7 +326,7 @@ def values_of(answer: dict[str, Any]) -> dict[tuple[str, ...], Decimal]:
     [
         ("group_by", "BadRequestException", 400, "groupBy"),
         ("limit", "BadRequestException", 400, "limit"),
-        ("filter_by", "BadRequestException", 400, "filterBy"),
+        ("filter_by", "BadRequestException", 400, "filterBy has the term 'b==1'"),
         ("unknown_id", "NotFoundException", 404, "no workload"),
         ("malformed_id", "NotFoundException", 404, "no workload"),
     ],
@@ -334,7 +361,8 @@ def test_the_example_of_the_reference_page_runs(address: str, python_with: Calla
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    first, *lines = done.stdout.splitlines()
+    first, second, *lines = done.stdout.splitlines()
     assert first == f"{len(every_record())} workloads"
+    assert second == "0 running on two GPUs or more"
     assert len(lines) == len(every_record())
     assert "full-Running Running 1.333333" in lines

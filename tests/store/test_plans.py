@@ -13,7 +13,8 @@ from support.workload_builders import START, a_workload, uid_of
 from rollcall.domain.records import Phase, WorkloadRecord
 from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine
-from rollcall.store.pages import EVERYTHING, PageQuery, Scope, SortKey, page_statement, workload_statement
+from rollcall.store.fields import Field
+from rollcall.store.pages import EVERYTHING, PageQuery, Scope, page_statement, workload_statement
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.retention import make_partitions
 from rollcall.store.writes import write_batch
@@ -118,11 +119,11 @@ PAGE = 51
 HOT: dict[str, tuple[PageQuery, str]] = {
     "the default": (PageQuery(), "workloads_created_at_uid_idx"),
     "the newest": (PageQuery(descending=True), "workloads_created_at_uid_idx"),
-    "by name": (PageQuery(sort=SortKey.NAME), "workloads_name_uid_idx"),
-    "by name, backwards": (PageQuery(sort=SortKey.NAME, descending=True), "workloads_name_uid_idx"),
-    "by phase": (PageQuery(sort=SortKey.PHASE), "workloads_phase_order_uid_idx"),
-    "by phase, backwards": (PageQuery(sort=SortKey.PHASE, descending=True), "workloads_phase_order_uid_idx"),
-    "by what no workload has": (PageQuery(sort=SortKey.IDLE_GPUS), "workloads_uid_idx"),
+    "by name": (PageQuery(sort=Field.NAME), "workloads_name_uid_idx"),
+    "by name, backwards": (PageQuery(sort=Field.NAME, descending=True), "workloads_name_uid_idx"),
+    "by phase": (PageQuery(sort=Field.PHASE), "workloads_phase_order_uid_idx"),
+    "by phase, backwards": (PageQuery(sort=Field.PHASE, descending=True), "workloads_phase_order_uid_idx"),
+    "by what no workload has": (PageQuery(sort=Field.IDLE_GPUS), "workloads_uid_idx"),
     "a big namespace": (
         PageQuery(scope=Scope(namespaces=frozenset({"big"}))),
         "workloads_namespace_created_at_uid_idx",
@@ -133,9 +134,9 @@ HOT: dict[str, tuple[PageQuery, str]] = {
     ),
     "deleted": (PageQuery(deleted=True), "_created_at_uid_idx"),
     "deleted, the newest": (PageQuery(deleted=True, descending=True), "_created_at_uid_idx"),
-    "by the deletion": (PageQuery(deleted=True, sort=SortKey.DELETED_AT), "_deleted_at_uid_idx"),
+    "by the deletion": (PageQuery(deleted=True, sort=Field.DELETED_AT), "_deleted_at_uid_idx"),
     "the latest deletion": (
-        PageQuery(deleted=True, sort=SortKey.DELETED_AT, descending=True),
+        PageQuery(deleted=True, sort=Field.DELETED_AT, descending=True),
         "_deleted_at_uid_idx",
     ),
     "deleted in a big namespace": (
@@ -173,7 +174,7 @@ async def test_a_few_small_namespaces_cost_their_own_rows(filled: AsyncEngine) -
 
 async def test_a_sort_without_an_index_keeps_only_the_page(filled: AsyncEngine) -> None:
     """The checks above can fail: this one reads the table, but sorts and carries no more than it must."""
-    plan = await plan_of(filled, page_statement(PageQuery(sort=SortKey.SUBMITTED_BY)))
+    plan = await plan_of(filled, page_statement(PageQuery(sort=Field.SUBMITTED_BY)))
     assert plan.read_whole == {"workloads"}
     sorts = [node for node in plan.nodes if node["Node Type"] == "Sort"]
     assert "top-N heapsort" in {node["Sort Method"] for node in sorts}
