@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from bench.figures import Figure, Outcome, quantile
@@ -18,6 +19,7 @@ from support.api_process import ApiProcess
 from rollcall.settings import DatabaseSettings
 from rollcall.store.fields import Field
 from rollcall.store.pages import PageQuery, Scope, page_statement
+from rollcall_api.filters import read_filters
 
 MILLIS = 1000.0
 WARM_UP = 10
@@ -37,17 +39,21 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A page: what the API is asked, where it can be without a caller's rights, and the query behind it."""
+    """A page: the query, what the API is asked where it can be without a caller's rights, and whether it has rows."""
 
     query: PageQuery
     path: str | None = None
+    finds: bool = True
 
 
 def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
-    """Every sort of page: by an index, deep, sorted without an index, computed, in some namespaces, deleted."""
+    """Every sort of page: by an index, deep, sorted without one, computed, filtered, in some namespaces, deleted."""
 
-    def page(parameters: str = "", **query: Any) -> Asked:
-        return Asked(PageQuery(**query), f"/api/v1/workloads?limit=50{parameters}")
+    def page(parameters: str = "", *, finds: bool = True, **query: Any) -> Asked:
+        return Asked(PageQuery(**query), f"/api/v1/workloads?limit=50{parameters}", finds)
+
+    def filtered(terms: str, parameters: str = "", **query: Any) -> Asked:
+        return page(f"&filterBy={quote(terms)}{parameters}", terms=read_filters(terms.split(",")), **query)
 
     deep = max(0, sizes.live - 50)
     some = Scope(namespaces=frozenset(f"runai-team-{number}" for number in range(0, NAMESPACES, 5)))
@@ -57,7 +63,8 @@ def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
         f"offset {deep}": page(f"&offset={deep}", offset=deep),
         "by name": page("&sortBy=name", sort=Field.NAME),
         "by phase": page("&sortBy=phase", sort=Field.PHASE),
-        "by submittedBy (no index)": page("&sortBy=submittedBy", sort=Field.SUBMITTED_BY),
+        "by submittedBy": page("&sortBy=submittedBy", sort=Field.SUBMITTED_BY),
+        "by priority (no index)": page("&sortBy=priority", sort=Field.PRIORITY),
         "by nodepool (no index)": page("&sortBy=nodepool", sort=Field.NODE_POOL),
         "by totalRunningTimeSeconds (computed)": page(
             "&sortBy=totalRunningTimeSeconds", sort=Field.TOTAL_RUNNING_TIME_SECONDS
@@ -67,6 +74,15 @@ def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
         ),
         "by idleGpus (no workload has it)": page("&sortBy=idleGpus", sort=Field.IDLE_GPUS),
         "20 of 100 namespaces, newest first": Asked(PageQuery(scope=some, descending=True)),
+        "filter: phase, newest first": filtered("phase==Failed", "&sortOrder=desc", descending=True),
+        "filter: what is in progress": filtered("phase=$ing"),
+        "filter: project and phase, by GPUs": filtered(
+            "projectId==team-10,phase==Running", "&sortBy=allocatedGPU", sort=Field.ALLOCATED_GPU
+        ),
+        "filter: name prefix": filtered("name=^train-01"),
+        "filter: name contains (no index)": filtered("name=@no-such", finds=False),
+        "filter: node pool (no index)": filtered("nodepool==no-such", finds=False),
+        "search: nothing found (no index)": page("&search=team%20no-such", finds=False, words=("team", "no-such")),
     }
     if sizes.deleted:
         deep = max(0, sizes.deleted - 50)
@@ -79,10 +95,17 @@ def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
                 descending=True,
             ),
             f"deleted: offset {deep}": page(f"&deleted=true&offset={deep}", deleted=True, offset=deep),
-            "deleted: by submittedBy (no index)": page(
-                "&deleted=true&sortBy=submittedBy", deleted=True, sort=Field.SUBMITTED_BY
+            "deleted: by submittedBy": page("&deleted=true&sortBy=submittedBy", deleted=True, sort=Field.SUBMITTED_BY),
+            "deleted: by name": page("&deleted=true&sortBy=name", deleted=True, sort=Field.NAME),
+            "deleted: by priority (no index)": page("&deleted=true&sortBy=priority", deleted=True, sort=Field.PRIORITY),
+            "deleted: filter: phase, newest first": filtered(
+                "phase==Failed", "&deleted=true&sortOrder=desc", deleted=True, descending=True
             ),
-            "deleted: by name (no index)": page("&deleted=true&sortBy=name", deleted=True, sort=Field.NAME),
+            "deleted: filter: submittedBy": filtered("submittedBy==user-7@example.com", "&deleted=true", deleted=True),
+            "deleted: filter: name prefix": filtered("name=^train-01", "&deleted=true", deleted=True),
+            "deleted: search: nothing found (no index)": page(
+                "&deleted=true&search=no-such", finds=False, deleted=True, words=("no-such",)
+            ),
             "deleted: 20 of 100 namespaces, newest first": Asked(PageQuery(deleted=True, scope=some, descending=True)),
         }
     return found
@@ -137,7 +160,7 @@ def _page(
     on_page = len(json.loads(_get(caller, path))["workloads"])
     # The statement asks for one more than the page, to know whether more follow.
     rows = [row for row in run_bare() if row[1] is not None]
-    if on_page != min(50, len(rows)) or on_page == 0:
+    if on_page != min(50, len(rows)) or (on_page > 0) is not asked.finds:
         raise AssertionError(f"{name}: the API has {on_page} workloads, the statement {len(rows)}")
     return _turns(name, lambda: _get(caller, path), run_bare, requests)
 

@@ -166,6 +166,9 @@ def _phase(column: ColumnElement[Any], operator: Operator, value: str) -> Column
     places = [place for phase, place in PHASE_ORDER.items() if matches(operator, phase.value, value)]
     if not places:
         return false()
+    if len(places) == 1:
+        # An equality, and not a list of one: only then does an index by phase yield the rows in order.
+        return column == literal(places[0], SmallInteger)
     return column == any_(literal(places, ARRAY(SmallInteger)))
 
 
