@@ -5,6 +5,7 @@ A wrong value or an unknown ``ROLLCALL_`` variable is one sentence (:class:`Sett
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -157,6 +158,14 @@ class ApiSettings(BaseModel):
         default=None, description="Context of the kubeconfig whose API server is asked; by default as the operator."
     )
     review_cache_seconds: PositiveFloat = Field(default=10, description="How long an answer about rights is kept.")
+    applications_file: Path | None = Field(
+        default=None,
+        description="File, from a mounted Secret, that maps applications to the ServiceAccounts whose tokens they get; "
+        "without one, no application gets any.",
+    )
+    token_seconds: int = Field(
+        default=3600, ge=600, le=86400, description="How long an application's token is good for."
+    )
     stale_after_seconds: PositiveFloat = Field(
         default=120, description="Age of the oldest watch past which /readyz says the view is stale."
     )

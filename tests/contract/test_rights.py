@@ -425,7 +425,7 @@ async def test_the_memory_of_callers_is_bounded(
     assert api_server.tokens_asked[3:] == ["token-0"]
 
 
-async def test_applications_are_told_what_to_send_instead(client_of: Clients) -> None:
+async def test_where_no_application_is_set_up_it_is_told_what_to_send_instead(client_of: Clients) -> None:
     answer = await client_of(None).post("/api/v1/token", json={"grantType": "app_token", "AppId": "a"})
     assert (answer.status_code, Error.model_validate(answer.json()).code) == (400, 400)
     assert "Kubernetes bearer token" in answer.json()["message"]

@@ -139,6 +139,7 @@ def test_the_captured_token_request_is_answered(api: ApiProcess) -> None:
         (f"{WORKLOADS}/{KNOWN_ID}", "GET"),
         ("/livez", "GET"),
         ("/api/v1/token", "POST"),
+        ("/api/v2/token", "POST"),
     ],
 )
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "BREW"])
