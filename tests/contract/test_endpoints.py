@@ -153,7 +153,14 @@ async def test_a_list_is_one_statement(client: httpx.AsyncClient, engine: AsyncE
     def note(_connection, _cursor, statement, *_rest) -> None:
         statements.append(statement)
 
-    for path in ("/api/v1/workloads?limit=2&offset=1", "/api/v1/workloads/count", f"/api/v1/workloads/{uid_of('w1')}"):
+    asked = "filterBy=phase==Pending,nodepool!@x,createdAt<=2026-01-01&search=w%20job"
+    for path in (
+        "/api/v1/workloads?limit=2&offset=1",
+        f"/api/v1/workloads?limit=2&sortBy=phase&{asked}",
+        "/api/v1/workloads/count",
+        f"/api/v1/workloads/count?{asked}",
+        f"/api/v1/workloads/{uid_of('w1')}",
+    ):
         statements.clear()
         assert (await client.get(path)).status_code == 200
         assert len(statements) == 1, statements

@@ -224,6 +224,12 @@ async def test_list_count_telemetry_and_get_show_the_same(
         assert summed.json()["values"] == [{"value": str(len(names))}]
         counted = await client.get("/api/v1/workloads/count", params={"deleted": deleted})
         assert counted.json() == {"count": len(expected)}
+        # What asks for everything asks for no more than the caller may see.
+        for asked in ({"filterBy": "name!=x"}, {"filterBy": "nodepool!@x", "sortBy": "name"}, {"search": "of-"}):
+            found = await client.get("/api/v1/workloads", params={"deleted": deleted, **asked})
+            assert {one["name"] for one in found.json()["workloads"]} == expected
+            counted = await client.get("/api/v1/workloads/count", params={"deleted": deleted, **asked})
+            assert counted.json() == {"count": len(expected)}
         for name in (f"{prefix}of-a", f"{prefix}of-b"):
             answer = await client.get(f"/api/v1/workloads/{uid_of(name)}")
             assert answer.status_code == (200 if name in expected else 404)
