@@ -1,5 +1,6 @@
 """What a page costs at the server: the API over loopback beside the same SQL run bare, turn by turn."""
 
+import functools
 import http.client
 import json
 import time
@@ -19,9 +20,15 @@ from support.api_process import ApiProcess
 from rollcall.settings import DatabaseSettings
 from rollcall.store.fields import Field
 from rollcall.store.pages import PageQuery, Scope, page_statement
+from rollcall.store.telemetry import GroupKey, Measure, TelemetryQuery, telemetry_statement
 from rollcall_api.filters import read_filters
 
 MILLIS = 1000.0
+TELEMETRY: Mapping[str, tuple[GroupKey, ...]] = {
+    "by department and phase": (GroupKey.DEPARTMENT_ID, GroupKey.PHASE),
+    "by project and type": (GroupKey.PROJECT_ID, GroupKey.TYPE),
+    "by node pool and phase": (GroupKey.CURRENT_NODE_POOLS, GroupKey.PHASE),
+}
 WARM_UP = 10
 PAGE_SECONDS = 20.0
 """Longest time spent on one page: where each takes a second, fewer are asked for."""
@@ -124,11 +131,14 @@ async def measure(workshop: Workshop, sizes: Sizes) -> Outcome:
     folder.mkdir(exist_ok=True)
     with ApiProcess(folder, database) as api, psycopg.connect(_dsn(database), autocommit=True) as connection:
         connection.execute("SET timezone = 'UTC'")
+        connection.execute("SET jit = off")  # as the API's own connections
         caller = http.client.HTTPConnection("127.0.0.1", api.port, timeout=60)
         for name, asked in pages_of(sizes).items():
             workshop.say(f"pages: {name}")
             figures += _page(name, asked, caller, connection, sizes.requests)
         figures += _count("count", sizes.live, "", caller, connection, sizes.requests)
+        for groups, keys in TELEMETRY.items():
+            figures += _telemetry(groups, keys, caller, connection, sizes)
         if sizes.deleted:
             deleted = "?deleted=true"
             figures += _count("deleted: count", sizes.deleted, deleted, caller, connection, sizes.requests)
@@ -180,6 +190,34 @@ def _count(
     if found != wanted:
         raise AssertionError(f"{name}: {found}, not {wanted}")
     return _turns(name, lambda: _get(caller, path), lambda: connection.execute(bare).fetchall(), requests)
+
+
+def _telemetry(
+    groups: str,
+    keys: tuple[GroupKey, ...],
+    caller: http.client.HTTPConnection,
+    connection: psycopg.Connection[Any],
+    sizes: Sizes,
+) -> list[Figure]:
+    figures: list[Figure] = []
+    for measure in (Measure.WORKLOADS_COUNT, Measure.GPU_ALLOCATION):
+        path = f"/api/v1/workloads/telemetry?telemetryType={measure}&groupBy={','.join(keys)}"
+        statement, values = _bare(telemetry_statement(TelemetryQuery(measure=measure, group_by=keys)))
+        found = json.loads(_get(caller, path))["values"]
+        total = sum(float(one["value"]) for one in found)
+        if measure is Measure.WORKLOADS_COUNT and GroupKey.CURRENT_NODE_POOLS not in keys and total != sizes.live:
+            raise AssertionError(f"{path}: {total} workloads, not {sizes.live}")
+        figures += _turns(
+            f"telemetry: {measure} {groups}",
+            functools.partial(_get, caller, path),
+            functools.partial(_all_rows, connection, statement, values),
+            sizes.requests,
+        )
+    return figures
+
+
+def _all_rows(connection: psycopg.Connection[Any], statement: str, values: Mapping[str, Any]) -> list[Any]:
+    return connection.execute(statement, values).fetchall()
 
 
 def _turns(name: str, ask: Any, run_bare: Any, requests: int) -> list[Figure]:
