@@ -6,6 +6,7 @@ from fastapi_offline import FastAPIOffline
 from rollcall.settings import Settings
 from rollcall_api import health, metrics, oauth, routes, telemetry, tokens
 from rollcall_api.applications import Issuer
+from rollcall_api.prometheus import Prometheus
 from rollcall_api.records import Records
 from rollcall_api.refusals import add_refusals
 from rollcall_api.rights import NobodyAsked, Rights
@@ -35,6 +36,7 @@ def create_app(settings: Settings, records: Records, rights: Rights, issuer: Iss
     app.state.rights = rights
     app.state.issuer = issuer or (tokens.Anyone() if isinstance(rights, NobodyAsked) else tokens.NoApplications())
     app.state.stale_after_seconds = settings.api.stale_after_seconds
+    app.state.prometheus = Prometheus(settings.prometheus)
     app.state.measures = health.RequestMeasures()
     app.add_middleware(health.MeasureRequests, measures=app.state.measures)
     add_refusals(app)

@@ -1,4 +1,4 @@
-"""``/workloads/{workloadId}/metrics``: counts, requests, limits and allocation from the store's pod intervals."""
+"""``/workloads/{workloadId}/metrics``: what its pods asked for and held by the store, what they used by Prometheus."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +11,14 @@ from fastapi import APIRouter, Request, Security
 from fastapi.responses import Response
 
 from rollcall.contract import instant
-from rollcall.store.intervals import PodInterval, held_gpus_at, pods_at, requested_at, running_pods_at
+from rollcall.store.intervals import PodInterval, WorkloadPods, held_gpus_at, pods_at, requested_at, running_pods_at
 from rollcall_api.answers import freshness_header, json_response
 from rollcall_api.csv_answers import VARY, csv_response, wants_csv
 from rollcall_api.endpoints import BEARER, WORKLOAD_ID, query_of, records_of, responses, scope_of, workload_id_of
 from rollcall_api.metric_models import MeasuredPart, Metrics
 from rollcall_api.metric_queries import METRICS_PARAMETERS, MetricsQuery, MetricType, read_metrics_query
 from rollcall_api.models import Error
+from rollcall_api.prometheus import MeasuringError, Prometheus
 from rollcall_api.refusals import TRY_AGAIN, RefusalError, not_found
 
 Series = list[tuple[datetime, str]]
@@ -49,9 +50,6 @@ def _in_two_forms(documented: dict[int | str, dict[str, Any]]) -> dict[int | str
     return {**documented, 200: {**documented[200], "content": table}}
 
 
-_NO_PROMETHEUS = "No Prometheus is configured."
-
-
 @router.get(
     "/workloads/{workloadId}/metrics",  # noqa: FAST003 - read from the path by workload_id_of
     operation_id="get_workload_metrics",
@@ -76,7 +74,8 @@ async def get_workload_metrics(request: Request) -> Response:
         raise not_found()
     # A workload may have had many thousand pods: what is computed must not hold up other requests.
     series = await asyncio.to_thread(_stored, query, found.pods)
-    errors = {kind: _NO_PROMETHEUS for kind in query.types if kind not in series}
+    used, errors = await _used(request.app.state.prometheus, query, found)
+    series.update(used)
     if not series:
         raise RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, _told(errors), headers=TRY_AGAIN)
     return _rendered(request, query, series, errors, freshness_header(found.observed_at))
@@ -92,6 +91,24 @@ def _stored(query: MetricsQuery, pods: Sequence[PodInterval]) -> dict[MetricType
             values = (decimal_string(Decimal(total) / per_unit) for total in sums(pods, instants))
             found[kind] = list(zip(instants, values, strict=True))
     return found
+
+
+async def _used(
+    prometheus: Prometheus, query: MetricsQuery, found: WorkloadPods
+) -> tuple[dict[MetricType, Series], dict[MetricType, str]]:
+    """The asked types that are measured, and why those of them are missing that are."""
+    kinds = [kind for kind in query.types if kind not in _FROM_THE_STORE]
+
+    async def measured(kind: MetricType) -> Series | MeasuringError:
+        try:
+            values = await prometheus.measured(kind, found, query.instants)
+        except MeasuringError as error:
+            return error
+        return [(at, decimal_string(value)) for at, value in values]
+
+    answers = dict(zip(kinds, await asyncio.gather(*map(measured, kinds)), strict=True))
+    series = {kind: answer for kind, answer in answers.items() if not isinstance(answer, MeasuringError)}
+    return series, {kind: str(answer) for kind, answer in answers.items() if isinstance(answer, MeasuringError)}
 
 
 def decimal_string(value: Decimal) -> str:
