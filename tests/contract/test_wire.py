@@ -78,18 +78,22 @@ def test_a_captured_count_is_answered(api: ApiProcess, query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "status"),
     [
         (
             f"GET {WORKLOADS}/{KNOWN_ID}/metrics?metricType=GPU_UTILIZATION%2CCPU_USAGE_CORES"
-            "&start=2023-06-06T12%3A09%3A18.211Z&end=2023-06-07T12%3A09%3A18.211Z&numberOfSamples=20"
+            "&start=2023-06-06T12%3A09%3A18.211Z&end=2023-06-07T12%3A09%3A18.211Z&numberOfSamples=20",
+            503,  # measured types alone, where nothing measures
         ),
-        f"GET {WORKLOADS}/w/metrics?metricType=POD_COUNT&start=2023-06-06T00%3A00%3A00%2B02%3A00&end=2023-06-07",
+        (
+            f"GET {WORKLOADS}/w/metrics?metricType=POD_COUNT&start=2023-06-06T00%3A00%3A00%2B02%3A00&end=2023-06-07",
+            404,
+        ),
     ],
 )
-def test_what_is_not_served_yet_is_a_404(api: ApiProcess, line: str) -> None:
+def test_captured_metrics_that_are_not_to_be_had(api: ApiProcess, line: str, status: int) -> None:
     reply = send(api, line)
-    assert reply.status == 404
+    assert reply.status == status
     assert reply.error()
 
 
