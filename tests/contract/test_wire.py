@@ -81,8 +81,10 @@ def test_a_captured_count_is_answered(api: ApiProcess, query: str) -> None:
     ("line", "status"),
     [
         (
-            f"GET {WORKLOADS}/{KNOWN_ID}/metrics?metricType=GPU_UTILIZATION%2CCPU_USAGE_CORES"
-            "&start=2023-06-06T12%3A09%3A18.211Z&end=2023-06-07T12%3A09%3A18.211Z&numberOfSamples=20",
+            (
+                f"GET {WORKLOADS}/{KNOWN_ID}/metrics?metricType=GPU_UTILIZATION%2CCPU_USAGE_CORES"
+                "&start=2023-06-06T12%3A09%3A18.211Z&end=2023-06-07T12%3A09%3A18.211Z&numberOfSamples=20"
+            ),
             503,  # measured types alone, where nothing measures
         ),
         (
