@@ -4,10 +4,12 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from rollcall.settings import Settings
-from rollcall_api import health, routes, tokens
+from rollcall_api import health, metrics, oauth, routes, telemetry, tokens
+from rollcall_api.applications import Issuer
+from rollcall_api.prometheus import Prometheus
 from rollcall_api.records import Records
 from rollcall_api.refusals import add_refusals
-from rollcall_api.rights import Rights
+from rollcall_api.rights import NobodyAsked, Rights
 
 DESCRIPTION = """\
 The workloads of a GPU cluster: what is there, in which phase, on whose behalf, holding how many GPUs; and what was.
@@ -15,8 +17,11 @@ Every answer carries `X-Rollcall-Observed-At`, the instant of the oldest watch b
 """
 
 
-def create_app(settings: Settings, records: Records, rights: Rights) -> FastAPI:
-    """The API over the store's records, as far as rights let a caller see them."""
+def create_app(settings: Settings, records: Records, rights: Rights, issuer: Issuer | None = None) -> FastAPI:
+    """The API over the store's records, as far as rights let a caller see them.
+
+    Without an ``issuer`` applications get no token, except where nobody is asked for one.
+    """
     app = FastAPIOffline(
         redoc_url=None,
         title="Rollcall",
@@ -29,11 +34,17 @@ def create_app(settings: Settings, records: Records, rights: Rights) -> FastAPI:
     )
     app.state.records = records
     app.state.rights = rights
+    app.state.issuer = issuer or (tokens.Anyone() if isinstance(rights, NobodyAsked) else tokens.NoApplications())
     app.state.stale_after_seconds = settings.api.stale_after_seconds
+    app.state.prometheus = Prometheus(settings.prometheus)
     app.state.measures = health.RequestMeasures()
     app.add_middleware(health.MeasureRequests, measures=app.state.measures)
     add_refusals(app)
+    # Before the workload of any id: telemetry is none.
+    app.include_router(telemetry.router)
     app.include_router(routes.router)
+    app.include_router(metrics.router)
     app.include_router(tokens.router)
+    app.include_router(oauth.router)
     app.include_router(health.router)
     return app

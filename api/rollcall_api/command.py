@@ -14,6 +14,7 @@ from rollcall.errors import SettingsError
 from rollcall.settings import ApiSettings, Settings
 from rollcall.store.engine import create_engine
 from rollcall_api.app import create_app
+from rollcall_api.applications import ApplicationsFile, Issuer, ServiceAccountTokens
 from rollcall_api.protocol import Protocol
 from rollcall_api.records import Records
 from rollcall_api.reviews import ClusterReviewer
@@ -47,7 +48,7 @@ async def _serve(settings: Settings) -> None:
         stack.push_async_callback(engine.dispose)
         records = Records(engine, tenant_id=settings.cluster.tenant_id)
         await records.verify()
-        app = create_app(settings, records, await _rights(settings, records, stack))
+        app = create_app(settings, records, *await _who_is_asked(settings, records, stack))
         # log_config=None: our own formatter stays in charge.
         config = uvicorn.Config(
             app,
@@ -62,12 +63,19 @@ async def _serve(settings: Settings) -> None:
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
-async def _rights(settings: Settings, records: Records, stack: AsyncExitStack) -> Rights:
-    if settings.api.authentication == "none":
-        return NobodyAsked()
-    access = find_access(settings.api.kube_context)
+async def _who_is_asked(settings: Settings, records: Records, stack: AsyncExitStack) -> tuple[Rights, Issuer | None]:
+    """Who decides what a caller may see, and who gives tokens to applications."""
+    api = settings.api
+    if api.authentication == "none":
+        return NobodyAsked(), None
+    applications = None if api.applications_file is None else ApplicationsFile(api.applications_file)
+    access = find_access(api.kube_context)
     reviewer = await stack.enter_async_context(ClusterReviewer.opened(access))
-    return ReviewedRights(reviewer, records.namespaces, keep_seconds=settings.api.review_cache_seconds)
+    rights = ReviewedRights(reviewer, records.namespaces, keep_seconds=api.review_cache_seconds)
+    if applications is None:
+        return rights, None
+    session = await stack.enter_async_context(access.session())
+    return rights, ServiceAccountTokens(applications, session, access.server, seconds=api.token_seconds)
 
 
 def listen(api: ApiSettings) -> socket.socket:

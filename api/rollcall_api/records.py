@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rollcall.contract import Setting, detailed_workload_json, workload_json
 from rollcall.store.engine import store_errors
+from rollcall.store.intervals import WorkloadPods, workload_pods
 from rollcall.store.pages import (
     PageQuery,
     Scope,
+    Selection,
     freshness,
     known_namespaces,
     workload_by_id,
@@ -21,6 +23,7 @@ from rollcall.store.pages import (
 )
 from rollcall.store.records import StoredWorkload
 from rollcall.store.schema import check_schema
+from rollcall.store.telemetry import Telemetry, TelemetryQuery, workload_telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,21 @@ class Records:
             found, observed_at = await workload_by_id(connection, uid, scope)
         return None if found is None else Answer(self._rendered(found, detailed=True), observed_at)
 
-    async def count(self, *, deleted: bool, scope: Scope) -> Answer:
+    async def count(self, selection: Selection) -> Answer:
         """How many workloads there are, exactly."""
         async with self._connection() as connection:
-            count, observed_at = await workload_count(connection, deleted=deleted, scope=scope)
+            count, observed_at = await workload_count(connection, selection)
         return Answer({"count": count}, observed_at)
+
+    async def pods_between(self, uid: str, scope: Scope, *, start: datetime, end: datetime) -> WorkloadPods | None:
+        """The pods that one workload in scope had between two instants, live or deleted."""
+        async with self._connection() as connection:
+            return await workload_pods(connection, uid, scope, start=start, end=end)
+
+    async def telemetry(self, query: TelemetryQuery) -> Telemetry:
+        """Sums over the live workloads."""
+        async with self._connection() as connection:
+            return await workload_telemetry(connection, query)
 
     async def namespaces(self) -> tuple[str, ...]:
         """Every namespace that was ever a project's."""

@@ -16,7 +16,8 @@ from rollcall_api.answers import json_response
 
 log = structlog.stdlib.get_logger(__name__)
 
-_TRY_AGAIN = {"Retry-After": "5"}
+TRY_AGAIN = {"Retry-After": "5"}
+"""On what may well be answered when it is asked again."""
 
 
 class RefusalError(Exception):
@@ -73,13 +74,13 @@ async def _not_routed(request: Request, error: Exception) -> Response:
 async def _store_failed(_: Request, error: Exception) -> Response:
     # Also where a statement was refused: the schema is then not what it should be, which an admin mends.
     log.warning("store_failed", error=str(error))
-    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, str(error), _TRY_AGAIN)
+    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, str(error), TRY_AGAIN)
 
 
 async def _cluster_failed(_: Request, error: Exception) -> Response:
     log.warning("review_failed", error=str(error))
     message = "The Kubernetes API did not say who you are; try again."
-    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, message, _TRY_AGAIN)
+    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, message, TRY_AGAIN)
 
 
 async def _failed(_: Request, _error: Exception) -> Response:

@@ -1,8 +1,8 @@
-"""``POST /api/v1/token``: what clients of the contract call before anything else.
+"""``POST /api/v1/token``: what clients of the contract call before anything else, and ``/api/v2/token`` beside it.
 
-Without authentication (loopback only) the answer is a token in the shape that they can decode, which grants nothing
-because nothing is asked for. With authentication, applications are not served by this release yet: callers bring a
-Kubernetes token of their own.
+An application that proves itself by its secret gets a token of its ServiceAccount, which is then asked about like any
+other. Without authentication (loopback only) the answer is a token in the shape that clients can decode, which grants
+nothing because nothing is asked for.
 """
 
 import base64
@@ -11,14 +11,25 @@ import time
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import APIRouter, Request
+from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
+from rollcall.errors import ClusterError
+from rollcall_api.answers import json_response
+from rollcall_api.applications import Issued, Issuer
 from rollcall_api.models import Error, Model
+from rollcall_api.query_strings import shown
 from rollcall_api.refusals import RefusalError
-from rollcall_api.rights import NobodyAsked
+
+log = structlog.stdlib.get_logger(__name__)
 
 LIFETIME_SECONDS = 3600
+GRANTS = ("app_token", "client_credentials")
+"""What an application may call the exchange of its secret for a token."""
+
+NEVER_KEPT = {"Cache-Control": "no-store"}
 _MOST_BODY = 64 * 1024
 
 router = APIRouter(prefix="/api/v1", tags=["Tokens"])
@@ -28,7 +39,15 @@ _BODY = {
     "required": True,
     "content": {
         "application/json": {
-            "schema": {"type": "object", "properties": {"grantType": {"type": "string", "examples": ["app_token"]}}}
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "grantType": {"type": "string", "enum": list(GRANTS)},
+                    "clientId": {"type": "string", "description": "Also appId."},
+                    "clientSecret": {"type": "string", "description": "Also appSecret."},
+                },
+                "description": "Keys are read in any case.",
+            }
         }
     },
 }
@@ -45,30 +64,66 @@ class Token(Model):
 @router.post(
     "/token",
     operation_id="create_token",
-    summary="A bearer token",
-    responses={400: {"model": Error, "description": "No token for these credentials."}},
+    summary="A bearer token for an application",
+    response_model=Token,
+    responses={
+        400: {"model": Error, "description": "No token for these credentials."},
+        503: {"model": Error, "description": "The Kubernetes API gave none; try again."},
+    },
     openapi_extra={"requestBody": _BODY},
 )
-async def create_token(request: Request) -> Token:
-    """A token for a client that insists on one."""
+async def create_token(request: Request) -> Response:
+    """A token for an application; wrong credentials are a 400, which clients show rather than try again."""
     try:
-        given = json.loads(await _body_of(request))
+        given = json.loads(await body_of(request))
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
         raise RefusalError(HTTPStatus.BAD_REQUEST, "The body must be a JSON object with grantType.")
-    if not isinstance(request.app.state.rights, NobodyAsked):
-        raise RefusalError(
-            HTTPStatus.BAD_REQUEST,
-            "Applications are not served by this release; send a Kubernetes bearer token instead"
-            " (kubectl create token SERVICEACCOUNT).",
-        )
-    return Token(accessToken=unsigned_token(int(time.time())), expiresIn=LIFETIME_SECONDS)
+    folded = {key.lower(): value for key, value in given.items()}
+    issuer = issuer_of(request)
+    if not isinstance(issuer, Anyone):
+        grant = folded.get("granttype")
+        if grant not in GRANTS:
+            given_grant = shown(grant) if isinstance(grant, str) else "anything else"
+            raise RefusalError(
+                HTTPStatus.BAD_REQUEST, f"grantType must be one of {', '.join(GRANTS)}, not {given_grant}."
+            )
+    client_id, secret = (_credential(folded, f"app{name}", f"client{name}") for name in ("id", "secret"))
+    issued = await issued_by(issuer, client_id, secret)
+    if issued is None:
+        raise RefusalError(HTTPStatus.BAD_REQUEST, "There is no such application, or its secret is another.")
+    return json_response({"accessToken": issued.token, "expiresIn": issued.seconds}, headers=NEVER_KEPT)
 
 
-async def _body_of(request: Request) -> bytes:
+def _credential(folded: dict[str, Any], *names: str) -> str:
+    found = next((folded[name] for name in names if folded.get(name) is not None), "")
+    return found if isinstance(found, str) else ""
+
+
+def issuer_of(request: Request) -> Issuer:
+    """Who gives tokens here."""
+    issuer: Issuer = request.app.state.issuer
+    return issuer
+
+
+async def issued_by(issuer: Issuer, client_id: str, secret: str) -> Issued | None:
+    """A token for an application; ``None`` where its credentials are wrong.
+
+    Raises:
+        RefusalError: 503 where nobody could be asked, 400 where no application is known at all.
+    """
+    try:
+        return await issuer.issue(client_id, secret)
+    except ClusterError as error:
+        log.warning("token_not_issued", error=str(error))
+        message = "The Kubernetes API gave no token for this application; try again."
+        raise RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, message, headers={"Retry-After": "5"}) from error
+
+
+async def body_of(request: Request) -> bytes:
     """The body, read no further than anyone would send."""
-    body = b""
+    body = bytearray()
     try:
         async for part in request.stream():
             body += part
@@ -76,7 +131,27 @@ async def _body_of(request: Request) -> bytes:
                 raise RefusalError(HTTPStatus.BAD_REQUEST, f"The body is longer than {_MOST_BODY} bytes.")
     except ClientDisconnect:
         raise RefusalError(HTTPStatus.BAD_REQUEST, "The body ended early.") from None
-    return body
+    return bytes(body)
+
+
+class Anyone:
+    """An :class:`Issuer` for where nobody is asked: everybody gets a token, and it means nothing."""
+
+    async def issue(self, client_id: str, secret: str) -> Issued | None:  # noqa: ARG002 - not looked at
+        """See :class:`Issuer`."""
+        return Issued(unsigned_token(int(time.time())), LIFETIME_SECONDS)
+
+
+class NoApplications:
+    """An :class:`Issuer` that knows of no application."""
+
+    async def issue(self, client_id: str, secret: str) -> Issued | None:  # noqa: ARG002 - not looked at
+        """See :class:`Issuer`."""
+        raise RefusalError(
+            HTTPStatus.BAD_REQUEST,
+            "No applications are set up here; send a Kubernetes bearer token instead"
+            " (kubectl create token SERVICEACCOUNT).",
+        )
 
 
 def unsigned_token(issued_at: int) -> str:

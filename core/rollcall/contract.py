@@ -121,6 +121,16 @@ def number(amount: int, per_unit: int) -> int | float:
     return amount // per_unit if amount % per_unit == 0 else amount / per_unit
 
 
+def decimal(amount: int, per_unit: int) -> str:
+    """An amount in whole units, written out in full: exact, without an exponent or needless zeros.
+
+    ``per_unit`` is a power of ten.
+    """
+    whole, rest = divmod(abs(amount), per_unit)
+    fraction = str(per_unit + rest)[1:].rstrip("0")
+    return f"{'-' if amount < 0 else ''}{whole}{'.' if fraction else ''}{fraction}"
+
+
 def _condition(condition: Condition) -> dict[str, Any]:
     answer: dict[str, Any] = {"type": condition.type, "status": condition.status}
     if condition.reason:

@@ -5,6 +5,7 @@ A wrong value or an unknown ``ROLLCALL_`` variable is one sentence (:class:`Sett
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -19,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from rollcall import metric_templates
 from rollcall.domain.facts import DomainSettings
 from rollcall.errors import SettingsError
 
@@ -157,8 +159,46 @@ class ApiSettings(BaseModel):
         default=None, description="Context of the kubeconfig whose API server is asked; by default as the operator."
     )
     review_cache_seconds: PositiveFloat = Field(default=10, description="How long an answer about rights is kept.")
+    applications_file: Path | None = Field(
+        default=None,
+        description="File, from a mounted Secret, that maps applications to the ServiceAccounts whose tokens they get; "
+        "without one, no application gets any.",
+    )
+    token_seconds: int = Field(
+        default=3600, ge=600, le=86400, description="How long an application's token is good for."
+    )
     stale_after_seconds: PositiveFloat = Field(
         default=120, description="Age of the oldest watch past which /readyz says the view is stale."
+    )
+
+
+class PrometheusSettings(BaseModel):
+    """Where the API reads what workloads use, and how it asks for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s]+[^?#\s]*$",
+        description="Address of Prometheus, or of what speaks its API; without one, what is used cannot be told.",
+    )
+    token: SecretStr | None = Field(default=None, description="Bearer token for it.")
+    ca_file: str | None = Field(default=None, description="Certificates that its own is checked against, in PEM.")
+    timeout_seconds: PositiveFloat = Field(default=5, description="Longest wait for an answer of it.")
+    rate_window_seconds: PositiveInt = Field(
+        default=120, description="What CPU usage is averaged over: at least twice the interval of the scrapes."
+    )
+    gpu_utilization_query: str = Field(
+        default=metric_templates.GPU_UTILIZATION,
+        description="PromQL for GPU_UTILIZATION, percent by namespace and pod. In all four, $pods and $exported_pods "
+        "stand for the matchers of the workload's pods, $window for the window, $cluster_id for its cluster.",
+    )
+    gpu_memory_query: str = Field(
+        default=metric_templates.GPU_MEMORY_USAGE_BYTES, description="PromQL for GPU_MEMORY_USAGE_BYTES."
+    )
+    cpu_query: str = Field(default=metric_templates.CPU_USAGE_CORES, description="PromQL for CPU_USAGE_CORES.")
+    memory_query: str = Field(
+        default=metric_templates.CPU_MEMORY_USAGE_BYTES, description="PromQL for CPU_MEMORY_USAGE_BYTES."
     )
 
 
@@ -182,6 +222,7 @@ class Settings(BaseSettings):
     cluster: ClusterSettings = Field(default_factory=ClusterSettings)
     operator: OperatorSettings = Field(default_factory=OperatorSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
+    prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
 

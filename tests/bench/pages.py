@@ -1,11 +1,13 @@
 """What a page costs at the server: the API over loopback beside the same SQL run bare, turn by turn."""
 
+import functools
 import http.client
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from bench.figures import Figure, Outcome, quantile
@@ -16,9 +18,17 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect
 from support.api_process import ApiProcess
 
 from rollcall.settings import DatabaseSettings
-from rollcall.store.pages import PageQuery, Scope, SortKey, page_statement
+from rollcall.store.fields import Field
+from rollcall.store.pages import PageQuery, Scope, page_statement
+from rollcall.store.telemetry import GroupKey, Measure, TelemetryQuery, telemetry_statement
+from rollcall_api.filters import read_filters
 
 MILLIS = 1000.0
+TELEMETRY: Mapping[str, tuple[GroupKey, ...]] = {
+    "by department and phase": (GroupKey.DEPARTMENT_ID, GroupKey.PHASE),
+    "by project and type": (GroupKey.PROJECT_ID, GroupKey.TYPE),
+    "by node pool and phase": (GroupKey.CURRENT_NODE_POOLS, GroupKey.PHASE),
+}
 WARM_UP = 10
 PAGE_SECONDS = 20.0
 """Longest time spent on one page: where each takes a second, fewer are asked for."""
@@ -36,17 +46,21 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A page: what the API is asked, where it can be without a caller's rights, and the query behind it."""
+    """A page: the query, what the API is asked where it can be without a caller's rights, and whether it has rows."""
 
     query: PageQuery
     path: str | None = None
+    finds: bool = True
 
 
 def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
-    """Every sort of page: by an index, deep, sorted without an index, computed, in some namespaces, deleted."""
+    """Every sort of page: by an index, deep, sorted without one, computed, filtered, in some namespaces, deleted."""
 
-    def page(parameters: str = "", **query: Any) -> Asked:
-        return Asked(PageQuery(**query), f"/api/v1/workloads?limit=50{parameters}")
+    def page(parameters: str = "", *, finds: bool = True, **query: Any) -> Asked:
+        return Asked(PageQuery(**query), f"/api/v1/workloads?limit=50{parameters}", finds)
+
+    def filtered(terms: str, parameters: str = "", **query: Any) -> Asked:
+        return page(f"&filterBy={quote(terms)}{parameters}", terms=read_filters(terms.split(",")), **query)
 
     deep = max(0, sizes.live - 50)
     some = Scope(namespaces=frozenset(f"runai-team-{number}" for number in range(0, NAMESPACES, 5)))
@@ -54,18 +68,28 @@ def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
         "first, createdAt": page(),
         "newest first": page("&sortOrder=desc", descending=True),
         f"offset {deep}": page(f"&offset={deep}", offset=deep),
-        "by name": page("&sortBy=name", sort=SortKey.NAME),
-        "by phase": page("&sortBy=phase", sort=SortKey.PHASE),
-        "by submittedBy (no index)": page("&sortBy=submittedBy", sort=SortKey.SUBMITTED_BY),
-        "by nodepool (no index)": page("&sortBy=nodepool", sort=SortKey.NODE_POOL),
+        "by name": page("&sortBy=name", sort=Field.NAME),
+        "by phase": page("&sortBy=phase", sort=Field.PHASE),
+        "by submittedBy": page("&sortBy=submittedBy", sort=Field.SUBMITTED_BY),
+        "by priority (no index)": page("&sortBy=priority", sort=Field.PRIORITY),
+        "by nodepool (no index)": page("&sortBy=nodepool", sort=Field.NODE_POOL),
         "by totalRunningTimeSeconds (computed)": page(
-            "&sortBy=totalRunningTimeSeconds", sort=SortKey.TOTAL_RUNNING_TIME_SECONDS
+            "&sortBy=totalRunningTimeSeconds", sort=Field.TOTAL_RUNNING_TIME_SECONDS
         ),
         f"by totalRunningTimeSeconds, offset {deep}": page(
-            f"&sortBy=totalRunningTimeSeconds&offset={deep}", sort=SortKey.TOTAL_RUNNING_TIME_SECONDS, offset=deep
+            f"&sortBy=totalRunningTimeSeconds&offset={deep}", sort=Field.TOTAL_RUNNING_TIME_SECONDS, offset=deep
         ),
-        "by idleGpus (no workload has it)": page("&sortBy=idleGpus", sort=SortKey.IDLE_GPUS),
+        "by idleGpus (no workload has it)": page("&sortBy=idleGpus", sort=Field.IDLE_GPUS),
         "20 of 100 namespaces, newest first": Asked(PageQuery(scope=some, descending=True)),
+        "filter: phase, newest first": filtered("phase==Failed", "&sortOrder=desc", descending=True),
+        "filter: what is in progress": filtered("phase=$ing"),
+        "filter: project and phase, by GPUs": filtered(
+            "projectId==team-10,phase==Running", "&sortBy=allocatedGPU", sort=Field.ALLOCATED_GPU
+        ),
+        "filter: name prefix": filtered("name=^train-01"),
+        "filter: name contains (no index)": filtered("name=@no-such", finds=False),
+        "filter: node pool (no index)": filtered("nodepool==no-such", finds=False),
+        "search: nothing found (no index)": page("&search=team%20no-such", finds=False, words=("team", "no-such")),
     }
     if sizes.deleted:
         deep = max(0, sizes.deleted - 50)
@@ -74,14 +98,21 @@ def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
             "deleted: latest deletion": page(
                 "&deleted=true&sortBy=deletedAt&sortOrder=desc",
                 deleted=True,
-                sort=SortKey.DELETED_AT,
+                sort=Field.DELETED_AT,
                 descending=True,
             ),
             f"deleted: offset {deep}": page(f"&deleted=true&offset={deep}", deleted=True, offset=deep),
-            "deleted: by submittedBy (no index)": page(
-                "&deleted=true&sortBy=submittedBy", deleted=True, sort=SortKey.SUBMITTED_BY
+            "deleted: by submittedBy": page("&deleted=true&sortBy=submittedBy", deleted=True, sort=Field.SUBMITTED_BY),
+            "deleted: by name": page("&deleted=true&sortBy=name", deleted=True, sort=Field.NAME),
+            "deleted: by priority (no index)": page("&deleted=true&sortBy=priority", deleted=True, sort=Field.PRIORITY),
+            "deleted: filter: phase, newest first": filtered(
+                "phase==Failed", "&deleted=true&sortOrder=desc", deleted=True, descending=True
             ),
-            "deleted: by name (no index)": page("&deleted=true&sortBy=name", deleted=True, sort=SortKey.NAME),
+            "deleted: filter: submittedBy": filtered("submittedBy==user-7@example.com", "&deleted=true", deleted=True),
+            "deleted: filter: name prefix": filtered("name=^train-01", "&deleted=true", deleted=True),
+            "deleted: search: nothing found (no index)": page(
+                "&deleted=true&search=no-such", finds=False, deleted=True, words=("no-such",)
+            ),
             "deleted: 20 of 100 namespaces, newest first": Asked(PageQuery(deleted=True, scope=some, descending=True)),
         }
     return found
@@ -100,11 +131,14 @@ async def measure(workshop: Workshop, sizes: Sizes) -> Outcome:
     folder.mkdir(exist_ok=True)
     with ApiProcess(folder, database) as api, psycopg.connect(_dsn(database), autocommit=True) as connection:
         connection.execute("SET timezone = 'UTC'")
+        connection.execute("SET jit = off")  # as the API's own connections
         caller = http.client.HTTPConnection("127.0.0.1", api.port, timeout=60)
         for name, asked in pages_of(sizes).items():
             workshop.say(f"pages: {name}")
             figures += _page(name, asked, caller, connection, sizes.requests)
         figures += _count("count", sizes.live, "", caller, connection, sizes.requests)
+        for groups, keys in TELEMETRY.items():
+            figures += _telemetry(groups, keys, caller, connection, sizes)
         if sizes.deleted:
             deleted = "?deleted=true"
             figures += _count("deleted: count", sizes.deleted, deleted, caller, connection, sizes.requests)
@@ -136,7 +170,7 @@ def _page(
     on_page = len(json.loads(_get(caller, path))["workloads"])
     # The statement asks for one more than the page, to know whether more follow.
     rows = [row for row in run_bare() if row[1] is not None]
-    if on_page != min(50, len(rows)) or on_page == 0:
+    if on_page != min(50, len(rows)) or (on_page > 0) is not asked.finds:
         raise AssertionError(f"{name}: the API has {on_page} workloads, the statement {len(rows)}")
     return _turns(name, lambda: _get(caller, path), run_bare, requests)
 
@@ -156,6 +190,34 @@ def _count(
     if found != wanted:
         raise AssertionError(f"{name}: {found}, not {wanted}")
     return _turns(name, lambda: _get(caller, path), lambda: connection.execute(bare).fetchall(), requests)
+
+
+def _telemetry(
+    groups: str,
+    keys: tuple[GroupKey, ...],
+    caller: http.client.HTTPConnection,
+    connection: psycopg.Connection[Any],
+    sizes: Sizes,
+) -> list[Figure]:
+    figures: list[Figure] = []
+    for measure in (Measure.WORKLOADS_COUNT, Measure.GPU_ALLOCATION):
+        path = f"/api/v1/workloads/telemetry?telemetryType={measure}&groupBy={','.join(keys)}"
+        statement, values = _bare(telemetry_statement(TelemetryQuery(measure=measure, group_by=keys)))
+        found = json.loads(_get(caller, path))["values"]
+        total = sum(float(one["value"]) for one in found)
+        if measure is Measure.WORKLOADS_COUNT and GroupKey.CURRENT_NODE_POOLS not in keys and total != sizes.live:
+            raise AssertionError(f"{path}: {total} workloads, not {sizes.live}")
+        figures += _turns(
+            f"telemetry: {measure} {groups}",
+            functools.partial(_get, caller, path),
+            functools.partial(_all_rows, connection, statement, values),
+            sizes.requests,
+        )
+    return figures
+
+
+def _all_rows(connection: psycopg.Connection[Any], statement: str, values: Mapping[str, Any]) -> list[Any]:
+    return connection.execute(statement, values).fetchall()
 
 
 def _turns(name: str, ask: Any, run_bare: Any, requests: int) -> list[Figure]:

@@ -20,6 +20,14 @@ from runai.runai_client import RunaiClient
 
 KINDS = {"sync": ApiClient, "threaded": ThreadedApiClient, "async": AsyncApiClient}
 PAGE = 7
+FILTERS = {
+    "in progress": ["phase=$ing"],
+    "running on a GPU since then": ["phase==Running", "allocatedGPU>=1.333333", "createdAt>=2021-01-01T00:00:00Z"],
+    "an address with a plus": ["submittedBy!=ada+x@example.com", "submittedBy=@ADA"],
+    "a comma in a value": ["name==a,b", "phase==Running"],
+    "what urls are made of": ['name!=a/b&c#d%é" ', "nodepool==big"],
+    "nothing of the kind": ["idleGpus==1"],
+}
 
 
 class Session:
@@ -70,6 +78,25 @@ class Session:
         self.client.api_client = None  # its destructor would close once more, without waiting
 
 
+async def telemetry(session: Session) -> dict[str, Any]:
+    """The answers of every telemetry type that this version knows, each through the client's own model."""
+    method = session.workloads.get_workloads_telemetry
+    asked: dict[str, dict[str, Any]] = {
+        f"{kind.value} {' '.join(keys)}": {"telemetry_type": kind, "group_by": keys}
+        for kind in models.WorkloadTelemetryType
+        for keys in ([], ["Phase"], ["ClusterId", "CurrentNodepools"])
+        if len(keys) < 2 or kind.value != "PENDING_TIME_DISTRIBUTION"
+    }
+    counted = models.WorkloadTelemetryType.WORKLOADS_COUNT
+    asked["filtered"] = {"telemetry_type": counted, "nodepool_name": "big", "department_id": "default"}
+    if "filter_by_phases" in inspect.signature(method).parameters:
+        asked["phases"] = {"telemetry_type": counted, "filter_by_phases": [models.Phase.RUNNING, models.Phase.FAILED]}
+    answers = {name: await session.ask(method, **arguments) for name, arguments in asked.items()}
+    for answer in answers.values():
+        models.TelemetryResponse.from_dict(answer)
+    return answers
+
+
 def through_the_models(record: dict[str, Any]) -> dict[str, Any]:
     """What the client's models make of a record, or why they do not take it."""
     verdict: dict[str, Any] = {"id": record["id"]}
@@ -99,6 +126,23 @@ def covers(sent: Any, kept: Any) -> bool:
     return bool(sent == kept)
 
 
+async def filtered(session: Session, terms: list[str]) -> dict[str, Any]:
+    """What a filter lists, live and deleted, and what it counts."""
+    counted = await session.ask(session.workloads.count_workloads, filter_by=terms)
+    return {
+        "live": [one["name"] for one in await session.listed(filter_by=terms)],
+        "deleted": [one["name"] for one in await session.listed(filter_by=terms, deleted=True)],
+        "count": counted["count"],
+    }
+
+
+async def searched(session: Session, words: str) -> list[str] | None:
+    """What a search lists; older clients have none."""
+    if "search" not in inspect.signature(session.workloads.get_workloads).parameters:
+        return None
+    return [one["name"] for one in await session.listed(search=words)]
+
+
 async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
     """Everything a user of the client does with this release."""
     session = Session(kind, address)
@@ -117,9 +161,15 @@ async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
             "got": got,
             "models": [through_the_models(record) for record in got],
             "sorted": [one["name"] for one in await session.listed(sort_by="name", sort_order="desc", filter_by=[])],
+            "filtered": {name: await filtered(session, terms) for name, terms in FILTERS.items()},
+            "searched": await searched(session, "FULL registry.example:5000 complet"),
+            "telemetry": await telemetry(session),
             "faults": {
+                "group_by": await session.fault(
+                    api.get_workloads_telemetry, telemetry_type="GPU_ALLOCATION", group_by=["Name"]
+                ),
                 "limit": await session.fault(api.get_workloads, limit=501),
-                "filter_by": await session.fault(api.get_workloads, filter_by=["phase==Running"]),
+                "filter_by": await session.fault(api.get_workloads, filter_by=["phase==Running", "b==1"]),
                 "unknown_id": await session.fault(api.get_workload, unknown_id),
                 "malformed_id": await session.fault(api.get_workload, "a_b c?d"),
             },

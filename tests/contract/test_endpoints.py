@@ -12,7 +12,7 @@ from support.workload_builders import START, a_workload, uid_of
 from rollcall.contract import Setting, workload_json
 from rollcall.domain.attachments import Connection, ConnectionType, Datasource, DatasourceType, Topology
 from rollcall.domain.records import Phase, PhaseReason, Resources, SchedulingMessage
-from rollcall.store.pages import SortKey
+from rollcall.store.fields import Field
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall_api.models import Count, Error, WorkloadDetailed, WorkloadList
 from rollcall_api.records import Records
@@ -118,11 +118,11 @@ async def test_phases_sort_by_life_not_by_alphabet(client: httpx.AsyncClient, wr
     assert [found["phase"] for found in body["workloads"]] == ["Creating", "Pending", "Running", "Completed"]
 
 
-@pytest.mark.parametrize("key", list(SortKey))
+@pytest.mark.parametrize("key", list(Field))
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("deleted", ["true", "false"])
 async def test_every_sort_key_is_a_total_order(
-    client: httpx.AsyncClient, write, key: SortKey, order: str, deleted: str
+    client: httpx.AsyncClient, write, key: Field, order: str, deleted: str
 ) -> None:
     records = tuple(a_workload(f"w{number}") for number in range(3))
     gone = tuple(Gone(uid=one.uid, observed_version=99, at=START, seen=DeletionSeen.EXACT) for one in records)
@@ -153,7 +153,14 @@ async def test_a_list_is_one_statement(client: httpx.AsyncClient, engine: AsyncE
     def note(_connection, _cursor, statement, *_rest) -> None:
         statements.append(statement)
 
-    for path in ("/api/v1/workloads?limit=2&offset=1", "/api/v1/workloads/count", f"/api/v1/workloads/{uid_of('w1')}"):
+    asked = "filterBy=phase==Pending,nodepool!@x,createdAt<=2026-01-01&search=w%20job"
+    for path in (
+        "/api/v1/workloads?limit=2&offset=1",
+        f"/api/v1/workloads?limit=2&sortBy=phase&{asked}",
+        "/api/v1/workloads/count",
+        f"/api/v1/workloads/count?{asked}",
+        f"/api/v1/workloads/{uid_of('w1')}",
+    ):
         statements.clear()
         assert (await client.get(path)).status_code == 200
         assert len(statements) == 1, statements
@@ -174,8 +181,9 @@ async def test_a_list_is_one_statement(client: httpx.AsyncClient, engine: AsyncE
         ("sortBy=nonsense", "sortBy"),
         ("sortBy=", "sortBy"),
         ("sortOrder=up", "sortOrder"),
-        ("filterBy=name%3D%3Da", "filterBy"),
-        ("search=x", "search"),
+        ("filterBy=name%3D%3D", "filterBy"),
+        ("filterBy=nonsense%3D%3D1", "nonsense"),
+        ("search=" + "+".join(map(str, range(99))), "search"),
         ("search=%00", "NUL"),
         ("limit=%FF", "UTF-8"),
         pytest.param("x=" + "y" * 40_000, "longer", id="too-long"),

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from rollcall_api.parameters import COUNT_PARAMETERS, LIST_PARAMETERS
+from rollcall_api.telemetry import TELEMETRY_PARAMETERS
 
 pytestmark = pytest.mark.anyio
 
@@ -53,15 +54,20 @@ async def test_the_operations_have_the_contracts_names(document: dict[str, Any])
     assert {(path, method, operation["operationId"]) for path, method, operation in operations(document)} == {
         ("/api/v1/workloads", "GET", "get_workloads"),
         ("/api/v1/workloads/count", "GET", "count_workloads"),
+        ("/api/v1/workloads/telemetry", "GET", "get_workloads_telemetry"),
         ("/api/v1/workloads/{workloadId}", "GET", "get_workload"),
+        ("/api/v1/workloads/{workloadId}/metrics", "GET", "get_workload_metrics"),
         ("/api/v1/token", "POST", "create_token"),
+        ("/api/v2/token", "POST", "create_oauth2_token"),
     }
 
 
 async def test_every_error_that_is_promised_has_the_error_body(document: dict[str, Any]) -> None:
-    wanted = {"schema": {"$ref": "#/components/schemas/Error"}}
     for path, _, operation in operations(document):
-        faults = {status: found for status, found in operation["responses"].items() if status != "200"}
+        # OAuth 2 has an error body of its own.
+        model = "OAuth2Error" if path == "/api/v2/token" else "Error"
+        wanted = {"schema": {"$ref": f"#/components/schemas/{model}"}}
+        faults = {status: found for status, found in operation["responses"].items() if int(status) >= 400}
         assert faults, path
         assert {status: found["content"]["application/json"] for status, found in faults.items()} == dict.fromkeys(
             faults, wanted
@@ -84,13 +90,13 @@ async def test_workloads_are_for_bearers_and_tokens_for_everyone(document: dict[
 async def test_the_reference_page_names_every_path_and_parameter(document: dict[str, Any]) -> None:
     for path, method, _ in operations(document):
         assert f"`{method} {path}`" in API_PAGE
-    for parameter in (*LIST_PARAMETERS, *COUNT_PARAMETERS):
+    for parameter in (*LIST_PARAMETERS, *COUNT_PARAMETERS, *TELEMETRY_PARAMETERS):
         assert f"`{parameter['name']}`" in API_PAGE
 
 
 async def test_the_addresses_of_the_reference_page_answer(client: httpx.AsyncClient) -> None:
     found = re.findall(r"curl .*'http://127\.0\.0\.1:8080(/[^']*)'", API_PAGE)
-    assert len(found) == 4
+    assert len(found) >= 6
     for target in found:
         assert (await client.get(target)).status_code == 200, target
 

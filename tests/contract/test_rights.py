@@ -36,7 +36,8 @@ pytestmark = pytest.mark.anyio
 A, B = "runai-team-a", "runai-team-b"
 KEPT_SECONDS = 10.0
 TOKEN = "made-up.token_of~a/caller+1="
-PATHS = ("/api/v1/workloads", "/api/v1/workloads/count", f"/api/v1/workloads/{uid_of('of-a')}")
+TELEMETRY = "/api/v1/workloads/telemetry?telemetryType=WORKLOADS_COUNT"
+PATHS = ("/api/v1/workloads", "/api/v1/workloads/count", f"/api/v1/workloads/{uid_of('of-a')}", TELEMETRY)
 
 Clients = Callable[..., httpx.AsyncClient]
 
@@ -171,7 +172,9 @@ async def test_only_a_plain_yes_with_a_name_is_a_yes(
     assert (await client_of().get(PATHS[0])).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/api/v1/workloads?limit=0", "/api/v1/workloads/count?deleted=x"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/workloads?limit=0", "/api/v1/workloads/count?deleted=x", "/api/v1/workloads/telemetry"]
+)
 async def test_who_is_asking_comes_before_what_is_asked(client_of: Clients, path: str) -> None:
     assert (await client_of(None).get(path)).status_code == 401
 
@@ -209,7 +212,7 @@ async def test_each_project_is_asked_for_after_that(client_of: Clients, api_serv
     ("namespaces", "names"),
     [((A,), {"of-a"}), ((B,), {"of-b"}), ((A, B), {"of-a", "of-b"}), ((CLUSTER_WIDE,), {"of-a", "of-b"})],
 )
-async def test_list_count_and_get_show_the_same(
+async def test_list_count_telemetry_and_get_show_the_same(
     client_of: Clients, api_server: ReviewingServer, namespaces: tuple[str | None, ...], names: set[str]
 ) -> None:
     api_server.let_in(TOKEN, "ada", *namespaces)
@@ -217,8 +220,16 @@ async def test_list_count_and_get_show_the_same(
     for deleted, prefix in ((False, ""), (True, "old-")):
         expected = {prefix + name for name in names}
         assert await seen_by(client, deleted=deleted) == expected
+        summed = await client.get(TELEMETRY)
+        assert summed.json()["values"] == [{"value": str(len(names))}]
         counted = await client.get("/api/v1/workloads/count", params={"deleted": deleted})
         assert counted.json() == {"count": len(expected)}
+        # What asks for everything asks for no more than the caller may see.
+        for asked in ({"filterBy": "name!=x"}, {"filterBy": "nodepool!@x", "sortBy": "name"}, {"search": "of-"}):
+            found = await client.get("/api/v1/workloads", params={"deleted": deleted, **asked})
+            assert {one["name"] for one in found.json()["workloads"]} == expected
+            counted = await client.get("/api/v1/workloads/count", params={"deleted": deleted, **asked})
+            assert counted.json() == {"count": len(expected)}
         for name in (f"{prefix}of-a", f"{prefix}of-b"):
             answer = await client.get(f"/api/v1/workloads/{uid_of(name)}")
             assert answer.status_code == (200 if name in expected else 404)
@@ -314,7 +325,7 @@ async def test_many_requests_at_once_are_one_review(client_of: Clients, api_serv
     api_server.open.clear()
     client = client_of()
     async with asyncio.TaskGroup() as group:
-        requests = [group.create_task(client.get(PATHS[number % 3])) for number in range(50)]
+        requests = [group.create_task(client.get(PATHS[number % len(PATHS)])) for number in range(50)]
         await until(lambda: bool(api_server.tokens_asked))
         api_server.open.set()
     assert {request.result().status_code for request in requests} == {200}
@@ -420,7 +431,7 @@ async def test_the_memory_of_callers_is_bounded(
     assert api_server.tokens_asked[3:] == ["token-0"]
 
 
-async def test_applications_are_told_what_to_send_instead(client_of: Clients) -> None:
+async def test_where_no_application_is_set_up_it_is_told_what_to_send_instead(client_of: Clients) -> None:
     answer = await client_of(None).post("/api/v1/token", json={"grantType": "app_token", "AppId": "a"})
     assert (answer.status_code, Error.model_validate(answer.json()).code) == (400, 400)
     assert "Kubernetes bearer token" in answer.json()["message"]

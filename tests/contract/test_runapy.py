@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +243,33 @@ def test_it_counts_what_it_lists(session: tuple[str, dict[str, Any]]) -> None:
     assert seen["count_deleted"] == len(seen["deleted"])
 
 
+FILTERED: dict[str, Callable[[WorkloadRecord], bool]] = {
+    "in progress": lambda record: record.phase.value.endswith("ing"),
+    "running on a GPU since then": lambda record: record.name == "full-Running",
+    "an address with a plus": lambda record: record.submitted_by == "ada@example.com",
+    "a comma in a value": lambda _: False,
+    "what urls are made of": lambda record: "big" in record.current_node_pools,
+    "nothing of the kind": lambda _: False,
+}
+
+
+@pytest.mark.parametrize("name", FILTERED)
+def test_its_filters_list_and_count_what_they_say(session: tuple[str, dict[str, Any]], name: str) -> None:
+    _, seen = session
+    wanted = sorted(record.name for record in every_record() if FILTERED[name](record))
+    found = seen["filtered"][name]
+    assert sorted(found["live"]) == wanted
+    assert found["count"] == len(wanted)
+    # A deleted workload holds no GPU.
+    gone = [] if name.startswith("running on a GPU") else [f"old-{one}" for one in wanted]
+    assert sorted(found["deleted"]) == gone
+
+
+def test_its_search_finds_every_word(session: tuple[str, dict[str, Any]]) -> None:
+    version, seen = session
+    assert seen["searched"] == (None if version == "1.218.0" else ["full-Completed"])
+
+
 def test_it_gets_each_one_as_it_was_listed(session: tuple[str, dict[str, Any]]) -> None:
     _, seen = session
     assert [_listed(one) for one in seen["got"]] == [_listed(one) for one in seen["live"] + seen["deleted"]]
@@ -265,11 +294,39 @@ def test_its_models_take_every_record(session: tuple[str, dict[str, Any]]) -> No
     assert {key for verdict in seen["models"] for key in verdict} == {"id", *wanted}
 
 
+def test_its_telemetry_is_that_of_what_it_lists(session: tuple[str, dict[str, Any]]) -> None:
+    version, seen = session
+    sums = {name: values_of(answer) for name, answer in seen["telemetry"].items()}
+    live = seen["live"]
+    assert sums["WORKLOADS_COUNT "] == {(): len(live)}
+    assert sums["WORKLOADS_COUNT Phase"] == Counter((one["phase"],) for one in live)
+    pools = Counter((CLUSTER, pool) for one in live for pool in one.get("currentNodePools", ()))
+    assert sums["WORKLOADS_COUNT ClusterId CurrentNodepools"] == pools
+    assert sums["filtered"] == {(): pools[CLUSTER, "big"]}
+    held = sum(Decimal(str(one["allocatedResources"]["gpu"])) for one in live)
+    assert sums["GPU_ALLOCATION "] == {(): held}
+    assert sum(sums["GPU_ALLOCATION Phase"].values()) == held > 0
+    if version == "1.224.0":
+        phases = Counter(one["phase"] for one in live)
+        assert sums["phases"] == {(): phases["Running"] + phases["Failed"]}
+        assert sum(sums["PENDING_TIME_DISTRIBUTION "].values()) == phases["Pending"]
+        assert len(sums["PENDING_TIME_DISTRIBUTION Phase"]) == 4
+
+
+def values_of(answer: dict[str, Any]) -> dict[tuple[str, ...], Decimal]:
+    """The values of a telemetry answer by those of their groups."""
+    return {
+        tuple(group["value"] for group in value.get("groups", ())): Decimal(value["value"])
+        for value in answer["values"]
+    }
+
+
 @pytest.mark.parametrize(
     ("asked", "raised", "code", "words"),
     [
+        ("group_by", "BadRequestException", 400, "groupBy"),
         ("limit", "BadRequestException", 400, "limit"),
-        ("filter_by", "BadRequestException", 400, "filterBy"),
+        ("filter_by", "BadRequestException", 400, "filterBy has the term 'b==1'"),
         ("unknown_id", "NotFoundException", 404, "no workload"),
         ("malformed_id", "NotFoundException", 404, "no workload"),
     ],
@@ -304,7 +361,8 @@ def test_the_example_of_the_reference_page_runs(address: str, python_with: Calla
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    first, *lines = done.stdout.splitlines()
+    first, second, *lines = done.stdout.splitlines()
     assert first == f"{len(every_record())} workloads"
+    assert second == "0 running on two GPUs or more"
     assert len(lines) == len(every_record())
     assert "full-Running Running 1.333333" in lines

@@ -6,11 +6,11 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from support.api_process import ApiProcess
+from support.wire import exchange, send
 from support.workload_builders import START, a_workload, uid_of
 
 from rollcall.settings import DatabaseSettings
@@ -19,26 +19,11 @@ from rollcall.store.memory import touch_cluster
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
 from rollcall_api.command import MOST_HEAD_BYTES
-from rollcall_api.models import Count, Error, WorkloadDetailed, WorkloadList
+from rollcall_api.models import Count, WorkloadDetailed, WorkloadList
+from rollcall_api.telemetry import TelemetryResponse
 
 KNOWN_ID = "497f6eca-6276-4993-bfeb-53cbbbba6f08"
 WORKLOADS = "/api/v1/workloads"
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer as it came."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def error(self) -> str:
-        """The message of the error body, which must be the contract's."""
-        assert self.headers["content-type"] == "application/json", self
-        found = Error.model_validate(json.loads(self.body))
-        assert found.code == self.status
-        return found.message
 
 
 @pytest.fixture(scope="module")
@@ -59,26 +44,6 @@ def api(shared_database: DatabaseSettings, tmp_path_factory: pytest.TempPathFact
     with ApiProcess(tmp_path_factory.mktemp("api"), shared_database) as api:
         yield api
         assert "Traceback" not in api.log()
-
-
-def exchange(api: ApiProcess, request: bytes) -> Reply:
-    """Send bytes, read until the other side closes."""
-    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as connection:
-        connection.sendall(request)
-        received = b"".join(iter(lambda: connection.recv(65536), b""))
-    head, _, body = received.partition(b"\r\n\r\n")
-    status_line, *lines = head.decode("ascii").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    assert len(body) == int(headers.get("content-length", len(body))) or request.startswith(b"HEAD")
-    return Reply(int(status_line.split()[1]), headers, body)
-
-
-def send(api: ApiProcess, line: str, body: bytes = b"", *headers: str) -> Reply:
-    """Send one request line, byte for byte, as the client that it was captured from does."""
-    lines = [f"{line} HTTP/1.1", "Host: api.example", "Accept-Encoding: identity", "Connection: close", *headers]
-    if body:
-        lines.append(f"Content-Length: {len(body)}")
-    return exchange(api, "\r\n".join([*lines, "", ""]).encode() + body)
 
 
 @pytest.mark.parametrize(
@@ -113,56 +78,46 @@ def test_a_captured_count_is_answered(api: ApiProcess, query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "status"),
     [
         (
-            f"GET {WORKLOADS}?deleted=true&offset=100&limit=500&sortOrder=desc&sortBy=createdAt"
-            "&filterBy=name%21%3Dsome-workload-name%2CallocatedGPU%3E%3D2%2CcreatedAt%3E%3D2021-01-01T00%3A00%3A00Z"
+            (
+                f"GET {WORKLOADS}/{KNOWN_ID}/metrics?metricType=GPU_UTILIZATION%2CCPU_USAGE_CORES"
+                "&start=2023-06-06T12%3A09%3A18.211Z&end=2023-06-07T12%3A09%3A18.211Z&numberOfSamples=20"
+            ),
+            503,  # measured types alone, where nothing measures
         ),
-        f"GET {WORKLOADS}?filterBy=phase%3D%3DRunning",
         (
-            f"GET {WORKLOADS}?filterBy=name%3D%40tr%20ain%2Cname%21%40x%2Cname%3D%5Ea%2Cname%3D%24z"
-            "%2CsubmittedBy%3D%3Da%2Bb%40c.io"
+            f"GET {WORKLOADS}/w/metrics?metricType=POD_COUNT&start=2023-06-06T00%3A00%3A00%2B02%3A00&end=2023-06-07",
+            404,
         ),
-        f"GET {WORKLOADS}?filterBy=name%3D%3Da%2Cb%2Cphase%3D%3DRunning",
-        f"GET {WORKLOADS}?filterBy=name%3D%3Da/b%26c%23d%25%C3%A9%22",
-        f"GET {WORKLOADS}/count?deleted=true&filterBy=projectId%3D%3D1",
-        f"GET {WORKLOADS}?limit=5&filterBy=name%3D%3Da%20b,createdAt%3E%3D2021-01-01T00:00:00Z,phase%3D%3DRunning",
-        (
-            f"GET {WORKLOADS}?filterBy=clusterId%3D%3Dabc%2Cphase%3D%3DRunning"
-            "&sortOrder=desc&limit=500&deleted=True&sortBy=createdAt"
-        ),
-        f"GET {WORKLOADS}?limit=500&offset=0&filterBy=phase=$ing",
     ],
 )
-def test_a_captured_filter_is_refused_by_name_rather_than_ignored(api: ApiProcess, line: str) -> None:
+def test_captured_metrics_that_are_not_to_be_had(api: ApiProcess, line: str, status: int) -> None:
     reply = send(api, line)
-    assert reply.status == 400
-    assert "filterBy" in reply.error()
-
-
-def test_a_captured_search_is_refused_by_name_rather_than_ignored(api: ApiProcess) -> None:
-    reply = send(api, f"GET {WORKLOADS}?search=test%20project")
-    assert reply.status == 400
-    assert "search" in reply.error()
+    assert reply.status == status
+    assert reply.error()
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "values"),
     [
+        (f"GET {WORKLOADS}/telemetry?telemetryType=WorkloadTelemetryType.WORKLOADS_COUNT", [{"value": "1"}]),
+        (f"GET {WORKLOADS}/telemetry?telemetryType=WORKLOADS_COUNT&filterByPhases=Running%2CPending", [{"value": "1"}]),
         (
-            f"GET {WORKLOADS}/{KNOWN_ID}/metrics?metricType=GPU_UTILIZATION%2CCPU_USAGE_CORES"
-            "&start=2023-06-06T12%3A09%3A18.211Z&end=2023-06-07T12%3A09%3A18.211Z&numberOfSamples=20"
+            (
+                f"GET {WORKLOADS}/telemetry?clusterId=d73a738f-fab3-430a-8fa3-5241493d7128&nodepoolName=default"
+                "&departmentId=1&groupBy=ProjectId%2CPhase&telemetryType=GPU_ALLOCATION"
+            ),
+            [],
         ),
-        f"GET {WORKLOADS}/w/metrics?metricType=POD_COUNT&start=2023-06-06T00%3A00%3A00%2B02%3A00&end=2023-06-07",
-        f"GET {WORKLOADS}/telemetry?telemetryType=WorkloadTelemetryType.WORKLOADS_COUNT",
-        f"GET {WORKLOADS}/telemetry?telemetryType=WORKLOADS_COUNT&filterByPhases=Running%2CPending",
     ],
 )
-def test_what_is_not_served_yet_is_a_404(api: ApiProcess, line: str) -> None:
+def test_a_captured_telemetry_request_is_answered(api: ApiProcess, line: str, values: list[dict[str, str]]) -> None:
     reply = send(api, line)
-    assert reply.status == 404
-    assert reply.error()
+    assert reply.status == 200, reply
+    TelemetryResponse.model_validate_json(reply.body)
+    assert json.loads(reply.body)["values"] == values
 
 
 def test_the_captured_token_request_is_answered(api: ApiProcess) -> None:
@@ -186,9 +141,11 @@ def test_the_captured_token_request_is_answered(api: ApiProcess) -> None:
     [
         (WORKLOADS, "GET"),
         (f"{WORKLOADS}/count", "GET"),
+        (f"{WORKLOADS}/telemetry", "GET"),
         (f"{WORKLOADS}/{KNOWN_ID}", "GET"),
         ("/livez", "GET"),
         ("/api/v1/token", "POST"),
+        ("/api/v2/token", "POST"),
     ],
 )
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "BREW"])

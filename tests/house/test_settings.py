@@ -27,6 +27,7 @@ def test_every_setting_is_described() -> None:
         ("ROLLCALL_OPERATOR__FLUSH_INTERVAL_SECONDS", "-1"),
         ("ROLLCALL_OPERATOR__BATCH_SIZE", "0"),
         ("ROLLCALL_LOG__LEVEL", "loud"),
+        ("ROLLCALL_PROMETHEUS__URL", "prometheus:9090"),
         ("ROLLCALL_CLUSTER__ALL_NAMESPACES", "perhaps"),
     ],
 )

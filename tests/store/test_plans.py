@@ -13,25 +13,43 @@ from support.workload_builders import START, a_workload, uid_of
 from rollcall.domain.records import Phase, WorkloadRecord
 from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine
-from rollcall.store.pages import EVERYTHING, PageQuery, Scope, SortKey, page_statement, workload_statement
+from rollcall.store.fields import Field
+from rollcall.store.pages import (
+    EVERYTHING,
+    PageQuery,
+    Scope,
+    Selection,
+    count_statement,
+    page_statement,
+    workload_statement,
+)
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.retention import make_partitions
 from rollcall.store.writes import write_batch
+from rollcall_api.filters import read_filters
 
 pytestmark = pytest.mark.anyio
 
 ROWS = 4000
 MONTHS = 3
-PHASES = tuple(Phase)
+COMMON_PHASES = (Phase.RUNNING, Phase.PENDING, Phase.COMPLETED)
+RARE = 200
+"""One in so many rows has the rare phase, type, project or submitter."""
 
 
 def numbered(number: int, name: str) -> WorkloadRecord:
-    """Nine of ten in one big namespace, the others in many small ones."""
+    """Nine of ten in one big namespace, the others in many small ones; few fail, and most is alike."""
+    rare = number % RARE == 7
     return a_workload(
-        f"{name}-{number}",
+        f"{name.upper()}-{number}",
+        uid=uid_of(f"{name}-{number}"),
         namespace="big" if number % 10 else f"small-{number % 200}",
         created_at=START + timedelta(minutes=number % 3000),
-        phase=PHASES[number % len(PHASES)],
+        phase=Phase.FAILED if rare else COMMON_PHASES[number % 3],
+        type="PyTorchJob" if rare else "Job",
+        project_id="rare" if rare else "team-a",
+        project_name="Rare" if rare else "Team A",
+        submitted_by=None if number % 2 else "rare@example.com" if number % RARE == 8 else "ada@example.com",
     )
 
 
@@ -118,11 +136,11 @@ PAGE = 51
 HOT: dict[str, tuple[PageQuery, str]] = {
     "the default": (PageQuery(), "workloads_created_at_uid_idx"),
     "the newest": (PageQuery(descending=True), "workloads_created_at_uid_idx"),
-    "by name": (PageQuery(sort=SortKey.NAME), "workloads_name_uid_idx"),
-    "by name, backwards": (PageQuery(sort=SortKey.NAME, descending=True), "workloads_name_uid_idx"),
-    "by phase": (PageQuery(sort=SortKey.PHASE), "workloads_phase_order_uid_idx"),
-    "by phase, backwards": (PageQuery(sort=SortKey.PHASE, descending=True), "workloads_phase_order_uid_idx"),
-    "by what no workload has": (PageQuery(sort=SortKey.IDLE_GPUS), "workloads_uid_idx"),
+    "by name": (PageQuery(sort=Field.NAME), "workloads_name_uid_idx"),
+    "by name, backwards": (PageQuery(sort=Field.NAME, descending=True), "workloads_name_uid_idx"),
+    "by phase": (PageQuery(sort=Field.PHASE), "workloads_phase_order_uid_idx"),
+    "by phase, backwards": (PageQuery(sort=Field.PHASE, descending=True), "workloads_phase_order_uid_idx"),
+    "by what no workload has": (PageQuery(sort=Field.IDLE_GPUS), "workloads_uid_idx"),
     "a big namespace": (
         PageQuery(scope=Scope(namespaces=frozenset({"big"}))),
         "workloads_namespace_created_at_uid_idx",
@@ -133,15 +151,51 @@ HOT: dict[str, tuple[PageQuery, str]] = {
     ),
     "deleted": (PageQuery(deleted=True), "_created_at_uid_idx"),
     "deleted, the newest": (PageQuery(deleted=True, descending=True), "_created_at_uid_idx"),
-    "by the deletion": (PageQuery(deleted=True, sort=SortKey.DELETED_AT), "_deleted_at_uid_idx"),
+    "by the deletion": (PageQuery(deleted=True, sort=Field.DELETED_AT), "_deleted_at_uid_idx"),
     "the latest deletion": (
-        PageQuery(deleted=True, sort=SortKey.DELETED_AT, descending=True),
+        PageQuery(deleted=True, sort=Field.DELETED_AT, descending=True),
         "_deleted_at_uid_idx",
     ),
     "deleted in a big namespace": (
         PageQuery(deleted=True, scope=Scope(namespaces=frozenset({"big"}))),
         "_namespace_created_at_uid_idx",
     ),
+}
+
+
+def asking(text: str, **query: Any) -> PageQuery:
+    """A page of a filter."""
+    return PageQuery(terms=read_filters(text.split(",")), **query)
+
+
+HOT_FILTERS: dict[str, tuple[PageQuery, str | tuple[str, ...]]] = {
+    f"{text}{', deleted' if deleted else ''}{', the newest' if descending else ''}": (
+        asking(text.format(month=1 if deleted else 0), deleted=deleted, descending=descending),
+        index,
+    )
+    for text, index in {
+        "type==PyTorchJob": "_type_created_at_uid_idx",
+        "projectId==rare": "_project_id_created_at_uid_idx",
+        "projectName==Rare": "_project_name_created_at_uid_idx",
+        "submittedBy==rare@example.com": "_submitted_by_created_at_uid_idx",
+        "createdAt>=2026-01-02T10:00,createdAt<=2026-01-02T12:00": "_created_at_uid_idx",
+        "createdAt==2026-01-02T10:00": "_created_at_uid_idx",
+        "type==Job,projectId==team-a": "_created_at_uid_idx",
+        "phase==Running,createdAt>=2026-01-02": "_created_at_uid_idx",
+        "name==M{month}-1234": "_name_uid_idx",
+        # PostgreSQL names the partitions' indexes itself, and an expression by its function.
+        "name=^m{month}-123": ("_lower_name_uid_idx", "_lower_uid_idx"),
+    }.items()
+    for deleted in (False, True)
+    for descending in (False, True)
+}
+HOT_FILTERS |= {
+    "phase==Failed": (asking("phase==Failed"), "workloads_phase_order_uid_idx"),
+    "phase=^fail": (asking("phase=^fail"), "workloads_phase_order_uid_idx"),
+    "phase==Failed, deleted": (asking("phase==Failed", deleted=True), "_phase_order_created_at_uid_idx"),
+    "phase=$ing, deleted": (asking("phase=$ing", deleted=True), "_created_at_uid_idx"),
+    "phase=$ing": (asking("phase=$ing"), "workloads_created_at_uid_idx"),
+    "in one day's deletions": (asking("deletedAt==2026-01-02T00:10", deleted=True), "_deleted_at_uid_idx"),
 }
 
 
@@ -154,6 +208,40 @@ async def test_a_hot_page_reads_its_index_and_little_more_than_itself(filled: As
     # Its place and itself, and for each partition the row that lost the merge.
     assert plan.touched <= 2 * PAGE + MONTHS + 1
     assert plan.sorted_rows <= PAGE
+
+
+@pytest.mark.parametrize("name", HOT_FILTERS)
+async def test_a_hot_filter_reads_an_index_and_little_else(filled: AsyncEngine, name: str) -> None:
+    query, index = HOT_FILTERS[name]
+    plan = await plan_of(filled, page_statement(query))
+    assert plan.read_whole == set()
+    assert any(found.endswith(index) for found in plan.indexes), plan.indexes
+    # A page and its places, and in between as many as one page of every third row takes.
+    assert plan.touched <= 5 * PAGE + MONTHS + 1, plan.indexes
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("text", ["phase==Failed", "type==PyTorchJob", "submittedBy==rare@example.com", "name=^m0-12"])
+async def test_a_count_of_few_reads_few(filled: AsyncEngine, text: str, *, deleted: bool) -> None:
+    selection = Selection(deleted=deleted, terms=read_filters([text]))
+    plan = await plan_of(filled, count_statement(selection))
+    assert plan.read_whole == set()
+    assert plan.touched <= (MONTHS if deleted else 1) * ROWS // 30
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        PageQuery(words=("no", "such")),
+        asking("name=@no such"),
+        asking("nodepool=@no such"),
+        asking("name!@a,name!@b,name=$no such"),
+    ],
+)
+async def test_what_no_index_finds_is_looked_for_in_the_live_rows_once(filled: AsyncEngine, query: PageQuery) -> None:
+    plan = await plan_of(filled, page_statement(query))
+    assert plan.touched == ROWS
+    assert not any("deleted" in node.get("Relation Name", "") for node in plan.nodes)
 
 
 @pytest.mark.parametrize("query", [PageQuery(offset=1000), PageQuery(offset=1000, deleted=True)])
@@ -173,7 +261,7 @@ async def test_a_few_small_namespaces_cost_their_own_rows(filled: AsyncEngine) -
 
 async def test_a_sort_without_an_index_keeps_only_the_page(filled: AsyncEngine) -> None:
     """The checks above can fail: this one reads the table, but sorts and carries no more than it must."""
-    plan = await plan_of(filled, page_statement(PageQuery(sort=SortKey.SUBMITTED_BY)))
+    plan = await plan_of(filled, page_statement(PageQuery(sort=Field.PRIORITY)))
     assert plan.read_whole == {"workloads"}
     sorts = [node for node in plan.nodes if node["Node Type"] == "Sort"]
     assert "top-N heapsort" in {node["Sort Method"] for node in sorts}

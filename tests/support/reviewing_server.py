@@ -1,8 +1,12 @@
-"""An API server that only answers TokenReview and SubjectAccessReview, as the documented shapes are, over real HTTP."""
+"""An API server that only answers reviews (of tokens and of access) and requests for tokens, over real HTTP.
+
+The shapes are the documented ones.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from aiohttp import web
@@ -22,6 +26,8 @@ class ReviewingServer:
         self.specs: list[dict[str, Any]] = []
         self.credentials: set[str | None] = set()
         self.fault: web.Response | None = None
+        self.accounts: set[str] = set()
+        self.lifetimes_asked: list[int] = []
         self.open = asyncio.Event()
         self.open.set()
         self.open_for_projects = asyncio.Event()
@@ -37,6 +43,7 @@ class ReviewingServer:
         app = web.Application()
         app.router.add_post("/apis/authentication.k8s.io/v1/tokenreviews", server._token_review)
         app.router.add_post("/apis/authorization.k8s.io/v1/subjectaccessreviews", server._access_review)
+        app.router.add_post("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", server._token_request)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
@@ -76,6 +83,18 @@ class ReviewingServer:
         allowed = asked in self.rights or (spec["user"], CLUSTER_WIDE) in self.rights
         gate = self.open if asked[1] is CLUSTER_WIDE else self.open_for_projects
         return await self._answered("SubjectAccessReview", {"allowed": allowed}, gate)
+
+    async def _token_request(self, request: web.Request) -> web.Response:
+        spec = await self._spec_of(request, "TokenRequest")
+        account = "{namespace}/{name}".format(**request.match_info)
+        if account not in self.accounts:
+            return web.Response(status=404)
+        self.lifetimes_asked.append(spec["expirationSeconds"])
+        token = f"head.{account.replace('/', '-')}.{len(self.lifetimes_asked)}"
+        self.users[token] = {"username": f"system:serviceaccount:{account.replace('/', ':')}", "uid": "uid"}
+        until = datetime.now(UTC) + timedelta(seconds=spec["expirationSeconds"])
+        status = {"token": token, "expirationTimestamp": until.isoformat(timespec="seconds").replace("+00:00", "Z")}
+        return await self._answered("TokenRequest", status, self.open)
 
     async def _spec_of(self, request: web.Request, kind: str) -> dict[str, Any]:
         self.credentials.add(request.headers.get("Authorization"))

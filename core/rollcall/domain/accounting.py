@@ -75,6 +75,13 @@ def held_by(pod: PodFacts, node: NodeFacts | None, *, claimed_micros: int = 0) -
     return allocated(pod.request, node, shareable_micros=pod.shareable_micros, claimed_micros=claimed_micros)
 
 
+def held_until_it_ended(pod: PodFacts, node: NodeFacts | None, *, claimed_micros: int = 0) -> Resources | None:
+    """What a pod that ended held while it was bound; ``None`` where it was never bound or still holds it."""
+    if pod.node_name is None or holds_resources(pod):
+        return None
+    return allocated(pod.request, node, shareable_micros=pod.shareable_micros, claimed_micros=claimed_micros)
+
+
 def with_claims(request: ResourceRequest, claimed_micros: int) -> ResourceRequest:
     """The request and the GPUs that are claimed next to it."""
     if not claimed_micros:
@@ -100,7 +107,8 @@ def record_of(
 ) -> PodRecord:
     """The row of one pod. ``created_at`` stands in where the pod itself has no such instant.
 
-    ``requested`` is what it asks for with its claims, ``claimed_micros`` what it holds by claims.
+    ``requested`` is what it asks for with its claims, ``claimed_micros`` what it holds by claims,
+    or held where it has ended.
     """
     pod = judged.facts
     bound = pod.node_name is not None
@@ -126,6 +134,7 @@ def record_of(
         priority_class_name=pod.priority_class_name,
         containers=tuple((c.name, c.image, c.started_at) for c in pod.containers if not c.is_init),
         resource_version=pod.meta.resource_version,
+        allocated_while_bound=held_until_it_ended(pod, node, claimed_micros=claimed_micros),
     )
 
 
@@ -155,7 +164,8 @@ def rows_of(
             remembered=remembered_pods.get(pod.facts.meta.uid),
             now=now,
             requested=with_claims(pod.facts.request, asked.get(pod.facts.meta.uid, 0)),
-            claimed_micros=held.get(pod.facts.meta.uid, 0),
+            # An ended pod's claims are released: it held what it asked for.
+            claimed_micros=(held if is_bound(pod.facts) else asked).get(pod.facts.meta.uid, 0),
         )
         for pod in judged
     )

@@ -185,6 +185,8 @@ class PodRecord:
     containers: tuple[tuple[str, str, datetime | None], ...]
     """(name, image, started at) of each application container."""
     resource_version: int
+    allocated_while_bound: Resources | None = None
+    """What it held until it ended, where it holds nothing any more; ``None`` where ``allocated`` tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Select,
     Table,
     and_,
-    case,
     cast,
     func,
     null,
@@ -23,39 +20,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollcall.store import tables
+from rollcall.store.fields import Field, field_value, pending_seconds, running_seconds
+from rollcall.store.filters import Term, search_condition, term_condition
 from rollcall.store.records import StoredWorkload
 from rollcall.store.rows import workload_of
-
-
-class SortKey(StrEnum):
-    """What a page can be sorted by: the contract's names."""
-
-    TYPE = "type"
-    NAME = "name"
-    CLUSTER_ID = "clusterId"
-    PROJECT_ID = "projectId"
-    PROJECT_NAME = "projectName"
-    DEPARTMENT_ID = "departmentId"
-    DEPARTMENT_NAME = "departmentName"
-    CREATED_AT = "createdAt"
-    DELETED_AT = "deletedAt"
-    SUBMITTED_BY = "submittedBy"
-    PHASE = "phase"
-    COMPLETED_AT = "completedAt"
-    NODE_POOL = "nodepool"
-    ALLOCATED_GPU = "allocatedGPU"
-    DISTRIBUTED_FRAMEWORK = "distributedFramework"
-    IDLE_GPUS = "idleGpus"
-    IDLE_ALLOCATED_GPUS = "idleAllocatedGpus"
-    PHASE_UPDATED_AT = "phaseUpdatedAt"
-    CATEGORY = "category"
-    PRIORITY = "priority"
-    TOTAL_PENDING_TIME_SECONDS = "totalPendingTimeSeconds"
-    TOTAL_RUNNING_TIME_SECONDS = "totalRunningTimeSeconds"
-    PRIORITY_CLASS_NAME = "priorityClassName"
-    GUARANTEED_RUNTIME_ENDS_AT = "guaranteedRuntimeEndsAt"
-    AI_APPLICATION_ID = "aiApplicationId"
-    AI_APPLICATION_NAME = "aiApplicationName"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +37,34 @@ EVERYTHING = Scope()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageQuery:
-    """Which page; ``where`` are further conditions on the table's columns."""
+class Selection:
+    """Which workloads: those in the scope that every term and every searched word matches."""
 
     deleted: bool = False
+    scope: Scope = EVERYTHING
+    terms: tuple[Term, ...] = ()
+    words: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> Table:
+        """Where they are."""
+        return tables.deleted_workloads if self.deleted else tables.workloads
+
+    @property
+    def conditions(self) -> Sequence[ColumnElement[bool]]:
+        """What the table's rows must meet."""
+        terms = (term_condition(term, self.table) for term in self.terms)
+        return (visible(self.table, self.scope), *terms, search_condition(self.words, self.table))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageQuery(Selection):
+    """Which of them, in which order."""
+
     offset: int = 0
     limit: int = 50
-    sort: SortKey = SortKey.CREATED_AT
+    sort: Field = Field.CREATED_AT
     descending: bool = False
-    scope: Scope = EVERYTHING
-    where: tuple[ColumnElement[bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +91,7 @@ async def workload_page(connection: AsyncConnection, query: PageQuery) -> Page:
 
 def page_statement(query: PageQuery) -> Select[Any]:
     """The statement behind a page; one row more than the limit tells whether more follow."""
-    table = tables.deleted_workloads if query.deleted else tables.workloads
+    table = query.table
     key = _sort_column(query.sort, table)
     identity = list(table.primary_key.columns)
     # First the place of each row, from as little of it as will do, then the rows of the page alone: sorting or
@@ -114,7 +100,7 @@ def page_statement(query: PageQuery) -> Select[Any]:
     # does not stop at the limit.)
     places = (
         select(*identity, *([] if key is None else [key.label("sort_key")]))
-        .where(_visible(table, query.scope), *query.where)
+        .where(*query.conditions)
         .order_by(*_order(query, key, table.c.uid))
         .offset(query.offset)
         .limit(query.limit + 1)
@@ -126,7 +112,7 @@ def page_statement(query: PageQuery) -> Select[Any]:
         .join(places, and_(*(column == places.c[column.name] for column in identity)))
         .subquery("page")
     )
-    return _with_freshness(page).order_by(*_order(query, page.c.get("sort_key"), page.c.uid))
+    return with_freshness(page).order_by(*_order(query, page.c.get("sort_key"), page.c.uid))
 
 
 async def workload_by_id(
@@ -142,21 +128,23 @@ async def workload_by_id(
 def workload_statement(uid: str, scope: Scope) -> Select[Any]:
     """The statement behind one workload; where it is live and deleted, the live one is it."""
     live, deleted = (
-        select(*_columns(table)).where(table.c.uid == uid, _visible(table, scope))
+        select(*_columns(table)).where(table.c.uid == uid, visible(table, scope))
         for table in (tables.workloads, tables.deleted_workloads)
     )
     found = union_all(live, deleted).subquery("found")
-    return _with_freshness(found).order_by(found.c.deleted_at.desc().nulls_first()).limit(1)
+    return with_freshness(found).order_by(found.c.deleted_at.desc().nulls_first()).limit(1)
 
 
-async def workload_count(
-    connection: AsyncConnection, *, deleted: bool, scope: Scope, where: Sequence[ColumnElement[bool]] = ()
-) -> tuple[int, datetime | None]:
+async def workload_count(connection: AsyncConnection, selection: Selection) -> tuple[int, datetime | None]:
     """How many there are, exactly, and the view's freshness; one statement."""
-    table = tables.deleted_workloads if deleted else tables.workloads
-    count = select(func.count()).select_from(table).where(_visible(table, scope), *where).scalar_subquery()
-    row = (await connection.execute(select(count, _freshness()))).one()
+    row = (await connection.execute(count_statement(selection))).one()
     return int(row[0]), row[1]
+
+
+def count_statement(selection: Selection) -> Select[Any]:
+    """The statement behind a count: of the same rows as the pages."""
+    count = select(func.count()).select_from(selection.table).where(*selection.conditions).scalar_subquery()
+    return select(count, _freshness())
 
 
 async def freshness(connection: AsyncConnection) -> datetime | None:
@@ -175,13 +163,14 @@ def _freshness() -> Any:
     return select(func.min(tables.clusters.c.observed_at)).scalar_subquery()
 
 
-def _with_freshness(rows: Any) -> Select[Any]:
+def with_freshness(rows: Any) -> Select[Any]:
     """``rows`` beside the view's freshness, which is there even where they are none."""
     fresh = select(func.min(tables.clusters.c.observed_at).label("observed_at")).subquery("fresh")
     return select(fresh.c.observed_at, *rows.c).select_from(fresh.outerjoin(rows, true()))
 
 
-def _visible(table: Table, scope: Scope) -> ColumnElement[bool]:
+def visible(table: Table, scope: Scope) -> ColumnElement[bool]:
+    """The rows of the namespaces that the caller may see."""
     if scope.namespaces is None:
         return true()
     if len(scope.namespaces) == 1:
@@ -207,18 +196,9 @@ def _columns(table: Table) -> list[ColumnElement[Any]]:
     return [
         *kept,
         *deletion,
-        _seconds(table, "Pending", "pending_time").label("pending_seconds"),
-        _seconds(table, "Running", "running_time").label("running_seconds"),
+        pending_seconds(table).label("pending_seconds"),
+        running_seconds(table).label("running_seconds"),
     ]
-
-
-def _seconds(table: Table, phase: str, total: str) -> ColumnElement[int]:
-    """The whole seconds in a phase: the stays that ended, and on a live row the present one."""
-    spent: ColumnElement[Any] = table.c[total]
-    if "deleted_at" not in table.columns:
-        present = func.greatest(func.now() - table.c.phase_updated_at, func.make_interval())
-        spent = spent + case((table.c.phase == phase, present), else_=func.make_interval())
-    return cast(func.floor(func.extract("epoch", spent)), BigInteger)
 
 
 def _order(query: PageQuery, key: ColumnElement[Any] | None, uid: ColumnElement[Any]) -> list[ColumnElement[Any]]:
@@ -232,42 +212,7 @@ def _order(query: PageQuery, key: ColumnElement[Any] | None, uid: ColumnElement[
     return [ordered.nulls_last() if nullable else ordered, last]
 
 
-def _sort_column(sort: SortKey, table: Table) -> ColumnElement[Any] | None:
-    """What a sort key reads; ``None`` for fields that no workload of ours has, which leave the order to the uid."""
-    match sort:
-        case SortKey.CREATED_AT:
-            return table.c.created_at
-        case SortKey.DELETED_AT:
-            return table.c.deleted_at if "deleted_at" in table.columns else None
-        case SortKey.COMPLETED_AT:
-            return table.c.completed_at
-        case SortKey.PHASE:
-            return table.c.phase_order
-        case SortKey.NODE_POOL:
-            return table.c.node_pools[1]
-        case SortKey.ALLOCATED_GPU:
-            return table.c.allocated_gpu_micros
-        case SortKey.TOTAL_PENDING_TIME_SECONDS:
-            return _seconds(table, "Pending", "pending_time")
-        case SortKey.TOTAL_RUNNING_TIME_SECONDS:
-            return _seconds(table, "Running", "running_time")
-        case _:
-            name = _PLAIN_COLUMNS.get(sort)
-            return None if name is None else table.c[name]
-
-
-_PLAIN_COLUMNS = {
-    SortKey.TYPE: "type",
-    SortKey.NAME: "name",
-    SortKey.CLUSTER_ID: "cluster_id",
-    SortKey.PROJECT_ID: "project_id",
-    SortKey.PROJECT_NAME: "project_name",
-    SortKey.DEPARTMENT_ID: "department_id",
-    SortKey.DEPARTMENT_NAME: "department_name",
-    SortKey.SUBMITTED_BY: "submitted_by",
-    SortKey.DISTRIBUTED_FRAMEWORK: "distributed_framework",
-    SortKey.PHASE_UPDATED_AT: "phase_updated_at",
-    SortKey.CATEGORY: "category",
-    SortKey.PRIORITY: "priority",
-    SortKey.PRIORITY_CLASS_NAME: "priority_class_name",
-}
+def _sort_column(sort: Field, table: Table) -> ColumnElement[Any] | None:
+    """What a page is sorted by; ``None`` for fields that no row has, which leave the order to the uid."""
+    key = field_value(sort, table)
+    return key[1] if key is not None and sort is Field.NODE_POOL else key

@@ -181,13 +181,20 @@ def pod_row(record: PodRecord) -> dict[str, Any]:
         "ended_at": _instant(record.ended_at),
         "fatal_since": _instant(record.fatal_since),
         "priority_class_name": record.priority_class_name,
-        "details": {
-            "requested": _request_row(record.requested),
-            "allocated": _resources_row(record.allocated),
-            "containers": [[name, image, _instant(started_at)] for name, image, started_at in record.containers],
-        },
+        "details": _pod_details(record),
         "resource_version": record.resource_version,
     }
+
+
+def _pod_details(record: PodRecord) -> dict[str, Any]:
+    details: dict[str, Any] = {
+        "requested": _request_row(record.requested),
+        "allocated": _resources_row(record.allocated),
+        "containers": [[name, image, _instant(started_at)] for name, image, started_at in record.containers],
+    }
+    if record.allocated_while_bound is not None:
+        details["allocatedWhileBound"] = _resources_row(record.allocated_while_bound)
+    return details
 
 
 def request_of(value: Mapping[str, Any] | None) -> ResourceRequest | None:

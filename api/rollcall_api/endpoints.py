@@ -1,0 +1,91 @@
+"""What the endpoints have in common: who is asking, what is read, and what every answer is documented with."""
+
+import re
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import Response
+from fastapi.security import HTTPBearer
+
+from rollcall.store.pages import Scope
+from rollcall_api.answers import OBSERVED_AT, freshness_header, json_response
+from rollcall_api.models import Error
+from rollcall_api.records import Answer, Records
+from rollcall_api.refusals import not_found
+from rollcall_api.rights import Rights
+
+BEARER = HTTPBearer(
+    scheme_name="bearer",
+    auto_error=False,
+    description="A bearer token of the Kubernetes cluster, where the API asks who is calling.",
+)
+"""For the OpenAPI document only: who is asking is found out by :mod:`rollcall_api.rights`."""
+
+_OBSERVED = {
+    OBSERVED_AT: {
+        "description": "The instant of the oldest watch behind this answer.",
+        "schema": {"type": "string", "format": "date-time"},
+    }
+}
+
+
+WORKLOAD_ID = {
+    "name": "workloadId",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+    "description": "The workload's id.",
+}
+"""What :func:`workload_id_of` reads, for the OpenAPI document."""
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The 200 and these refusals, for the OpenAPI document."""
+    words = {
+        400: "The request is at fault; the message names the parameter.",
+        401: "No bearer token, or one that the cluster does not know.",
+        403: "The caller may not list workloads in any namespace.",
+        404: "No such workload, or none that the caller may see.",
+        503: "The database or the Kubernetes API is away; try again.",
+    }
+    found: dict[int | str, dict[str, Any]] = {200: {"headers": _OBSERVED}}
+    found.update({status: {"model": Error, "description": words[status]} for status in statuses})
+    return found
+
+
+async def scope_of(request: Request) -> Scope:
+    """What the caller may see."""
+    rights: Rights = request.app.state.rights
+    return await rights.scope_of(request.headers.getlist("authorization"))
+
+
+def records_of(request: Request) -> Records:
+    """What the application reads from."""
+    records: Records = request.app.state.records
+    return records
+
+
+def workload_id_of(request: Request) -> str:
+    """The path's workload id.
+
+    Raises:
+        RefusalError: 404 where it is no UUID.
+    """
+    # The framework's own reading takes any 128 bits in any digits for a UUID, and promises a 422.
+    found: str = request.path_params["workloadId"]
+    if not _ID.fullmatch(found):
+        raise not_found()
+    return found.lower()
+
+
+def query_of(request: Request) -> bytes:
+    """The query string as it was sent."""
+    query: bytes = request.scope["query_string"]
+    return query
+
+
+def answered(answer: Answer) -> Response:
+    """The body as JSON, and how fresh it is."""
+    return json_response(answer.body, headers=freshness_header(answer.observed_at))
