@@ -112,7 +112,7 @@ class Prometheus:
             pods=f"namespace={namespace},pod=~{pods}",
             exported_pods=f"exported_namespace={namespace},exported_pod=~{pods}",
             window=f"{self._settings.rate_window_seconds}s",
-            cluster_id=found.cluster_id,
+            cluster_id=json.dumps(found.cluster_id, ensure_ascii=False)[1:-1],
         )
 
     def _ask(

@@ -8,7 +8,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import runai
@@ -20,6 +20,16 @@ from runai.runai_client import RunaiClient
 
 KINDS = {"sync": ApiClient, "threaded": ThreadedApiClient, "async": AsyncApiClient}
 PAGE = 7
+STORED = {
+    "POD_COUNT",
+    "RUNNING_POD_COUNT",
+    "GPU_ALLOCATION",
+    "GPU_MEMORY_REQUEST_BYTES",
+    "CPU_REQUEST_CORES",
+    "CPU_LIMIT_CORES",
+    "CPU_MEMORY_REQUEST_BYTES",
+    "CPU_MEMORY_LIMIT_BYTES",
+}
 FILTERS = {
     "in progress": ["phase=$ing"],
     "running on a GPU since then": ["phase==Running", "allocatedGPU>=1.333333", "createdAt>=2021-01-01T00:00:00Z"],
@@ -97,6 +107,21 @@ async def telemetry(session: Session) -> dict[str, Any]:
     return answers
 
 
+async def metrics(session: Session, workload_id: str) -> dict[str, Any]:
+    """What the types that need no Prometheus say of a workload, asked for in a list, and one of them bare."""
+    method, kinds = session.workloads.get_workload_metrics, models.WorkloadMetricType
+    stored = [kind for kind in kinds if kind.value in STORED]
+    day = {"start": datetime(2026, 1, 1), "end": datetime(2026, 1, 2, tzinfo=UTC)}  # noqa: DTZ001 - as people write them
+    answers = [
+        await session.ask(method, workload_id, metric_type=stored, number_of_samples=2, **day),
+        await session.ask(method, workload_id, metric_type=kinds.POD_COUNT, **day),
+    ]
+    model = getattr(models, "MetricsCompositeResponse", None) or models.MetricsResponse
+    for answer in answers:
+        model.from_dict(answer)
+    return {"stored": answers[0]["measurements"], "bare": answers[1]["measurements"]}
+
+
 def through_the_models(record: dict[str, Any]) -> dict[str, Any]:
     """What the client's models make of a record, or why they do not take it."""
     verdict: dict[str, Any] = {"id": record["id"]}
@@ -164,7 +189,15 @@ async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
             "filtered": {name: await filtered(session, terms) for name, terms in FILTERS.items()},
             "searched": await searched(session, "FULL registry.example:5000 complet"),
             "telemetry": await telemetry(session),
+            "metrics": await metrics(session, next(one["id"] for one in live if one["name"] == "full-Running")),
             "faults": {
+                "metrics": await session.fault(
+                    api.get_workload_metrics,
+                    unknown_id,
+                    metric_type=["POD_COUNT"],
+                    start=datetime(2026, 1, 2, tzinfo=UTC),
+                    end=datetime(2026, 1, 1, tzinfo=UTC),
+                ),
                 "group_by": await session.fault(
                     api.get_workloads_telemetry, telemetry_type="GPU_ALLOCATION", group_by=["Name"]
                 ),

@@ -37,7 +37,8 @@ A, B = "runai-team-a", "runai-team-b"
 KEPT_SECONDS = 10.0
 TOKEN = "made-up.token_of~a/caller+1="
 TELEMETRY = "/api/v1/workloads/telemetry?telemetryType=WORKLOADS_COUNT"
-PATHS = ("/api/v1/workloads", "/api/v1/workloads/count", f"/api/v1/workloads/{uid_of('of-a')}", TELEMETRY)
+METRICS = f"/api/v1/workloads/{uid_of('of-a')}/metrics?metricType=POD_COUNT&start=2026-01-01&end=2026-01-02"
+PATHS = ("/api/v1/workloads", "/api/v1/workloads/count", f"/api/v1/workloads/{uid_of('of-a')}", TELEMETRY, METRICS)
 
 Clients = Callable[..., httpx.AsyncClient]
 
@@ -239,10 +240,12 @@ async def test_what_is_out_of_scope_looks_like_what_is_not_there(
     client_of: Clients, api_server: ReviewingServer
 ) -> None:
     api_server.let_in(TOKEN, "ada", A)
-    hidden = await client_of().get(f"/api/v1/workloads/{uid_of('of-b')}")
-    absent = await client_of().get(f"/api/v1/workloads/{uid_of('nobody')}")
-    assert (hidden.status_code, hidden.content) == (404, absent.content)
-    assert set(hidden.headers) == set(absent.headers)
+    for path in (f"/api/v1/workloads/{uid_of('of-a')}", METRICS):
+        assert (await client_of().get(path)).status_code == 200
+        hidden = await client_of().get(path.replace(uid_of("of-a"), uid_of("of-b")))
+        absent = await client_of().get(path.replace(uid_of("of-a"), uid_of("nobody")))
+        assert (hidden.status_code, hidden.content) == (404, absent.content)
+        assert set(hidden.headers) == set(absent.headers)
 
 
 async def test_a_page_is_cut_from_what_the_caller_may_see(
@@ -286,7 +289,7 @@ async def test_a_right_is_not_asked_again_within_ten_seconds(
     client = client_of()
     for path in PATHS:
         assert (await client.get(path)).status_code == 200
-        clock.now += 3
+        clock.now += KEPT_SECONDS / (len(PATHS) + 1)
     assert api_server.tokens_asked == [TOKEN]
 
 

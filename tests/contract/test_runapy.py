@@ -21,7 +21,7 @@ from typing import Any
 import platformdirs
 import pytest
 from support.api_process import ApiProcess
-from support.workload_builders import START, a_request, a_workload, uid_of
+from support.workload_builders import START, a_pod, a_request, a_workload, uid_of
 
 from rollcall.domain.attachments import Connection, ConnectionType, Datasource, DatasourceType, Tool, Topology
 from rollcall.domain.records import (
@@ -158,7 +158,13 @@ def address(shared_database: DatabaseSettings, tmp_path_factory: pytest.TempPath
         Gone(uid=record.uid, observed_version=99, at=START + timedelta(days=1), seen=seen)
         for record, seen in zip(dead, (DeletionSeen.EXACT, DeletionSeen.LATE) * len(dead), strict=False)
     )
-    asyncio.run(_write(shared_database, Batch(workloads=(*live, *dead)), Batch(gone_workloads=gone)))
+    asyncio.run(
+        _write(
+            shared_database,
+            Batch(workloads=(*live, *dead), pods=(a_pod(workload="full-Running"),)),
+            Batch(gone_workloads=gone),
+        )
+    )
     with ApiProcess(tmp_path_factory.mktemp("api"), shared_database) as api:
         yield api.address
 
@@ -294,6 +300,23 @@ def test_its_models_take_every_record(session: tuple[str, dict[str, Any]]) -> No
     assert {key for verdict in seen["models"] for key in verdict} == {"id", *wanted}
 
 
+def test_its_metrics_are_those_of_the_workloads_pod(session: tuple[str, dict[str, Any]]) -> None:
+    _, seen = session
+    found = {one["type"]: [sample["value"] for sample in one["values"]] for one in seen["metrics"]["stored"]}
+    assert found == {
+        "POD_COUNT": ["1", "1"],
+        "RUNNING_POD_COUNT": ["1", "1"],
+        "GPU_ALLOCATION": ["1", "1"],
+        "GPU_MEMORY_REQUEST_BYTES": ["0", "0"],
+        "CPU_REQUEST_CORES": ["0.5", "0.5"],
+        "CPU_LIMIT_CORES": ["0", "0"],
+        "CPU_MEMORY_REQUEST_BYTES": [str(2**30)] * 2,
+        "CPU_MEMORY_LIMIT_BYTES": ["0", "0"],
+    }
+    (bare,) = seen["metrics"]["bare"]
+    assert (bare["type"], len(bare["values"])) == ("POD_COUNT", 20)
+
+
 def test_its_telemetry_is_that_of_what_it_lists(session: tuple[str, dict[str, Any]]) -> None:
     version, seen = session
     sums = {name: values_of(answer) for name, answer in seen["telemetry"].items()}
@@ -326,6 +349,7 @@ def values_of(answer: dict[str, Any]) -> dict[tuple[str, ...], Decimal]:
     [
         ("group_by", "BadRequestException", 400, "groupBy"),
         ("limit", "BadRequestException", 400, "limit"),
+        ("metrics", "BadRequestException", 400, "start"),
         ("filter_by", "BadRequestException", 400, "filterBy has the term 'b==1'"),
         ("unknown_id", "NotFoundException", 404, "no workload"),
         ("malformed_id", "NotFoundException", 404, "no workload"),

@@ -223,6 +223,20 @@ async def test_a_shared_gpu_is_measured_under_the_pod_that_holds_it(
     assert values_of(answer) == {"GPU_UTILIZATION": {60: "60"}, "GPU_MEMORY_USAGE_BYTES": {60: str(1500 * MIB)}}
 
 
+async def test_a_query_of_the_settings_is_asked_in_place_of_the_default(
+    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any]
+) -> None:
+    await write(a_pod("a", namespace=namespace))
+    for cluster_id, amount in (("c1", 2), ("c2", 100)):
+        labels = {"namespace": namespace, "pod": "a", "cluster_id": cluster_id}
+        server.write("cores_used", labels, every_half_minute(lambda minute, each=amount: minute * 60 * each))
+    query = 'sum by (namespace, pod) (rate(cores_used{$pods,cluster_id="$cluster_id"}[$window]))'
+    answer = await ask(api(server.url, cpu_query=query, rate_window_seconds=90), "CPU_USAGE_CORES", samples=1)
+    assert {kind: list(map(float, found.values())) for kind, found in values_of(answer).items()} == {
+        "CPU_USAGE_CORES": [pytest.approx(2)]
+    }
+
+
 async def test_what_was_not_measured_has_no_values(
     server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any]
 ) -> None:
