@@ -46,8 +46,9 @@ format: setup ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-cluster-build: setup-run ## build the local control plane's binaries into the cache
+cluster-build: setup-run ## build the local control plane's binaries and Prometheus into the cache
 	@$(BIN)/python -m rollcall_cluster build
+	@$(BIN)/python -m rollcall_cluster build-prometheus
 
 bench: setup ## the benchmarks of docs/benchmarks.md
 	@$(BIN)/python tests/bench/run.py $(ARGS)

@@ -218,7 +218,7 @@ class _BoundedSession(requests.Session):
         super().__init__()
         self._seconds = seconds
 
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
+    def request(self, method: str, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
         """The answer, read."""
         until = time.monotonic() + self._seconds
         if method == "POST":
