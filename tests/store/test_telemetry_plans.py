@@ -93,7 +93,7 @@ async def test_counting_by_pools_reads_no_pod(filled: AsyncEngine) -> None:
     assert await touched_by(filled, query) == {"workloads": ROWS}
 
 
-@pytest.mark.parametrize("namespaces", [{"ns-7"}, {"ns-7", "ns-8", "ns-9"}], ids=str)
+@pytest.mark.parametrize("namespaces", [{"ns-7"}, {"ns-7", "ns-8", "ns-9"}], ids=len)
 async def test_a_few_namespaces_cost_their_own_rows(filled: AsyncEngine, namespaces: set[str]) -> None:
     scope = Scope(namespaces=frozenset(namespaces))
     query = TelemetryQuery(measure=Measure.GPU_ALLOCATION, group_by=(GroupKey.PROJECT_ID,), scope=scope)
