@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import structlog
 
-from rollcall.domain.facts import KindKey, Meta, OwnerReference
+from rollcall.domain.autoscaling import address_of
+from rollcall.domain.facts import Address, KindKey, Meta, OwnerReference
 from rollcall.domain.kinds.catalogue import Catalogue
 from rollcall.domain.ownership import Ignored
 from rollcall.domain.placing import Missing, Name, Place, names_of, newest, place, traits_of
@@ -53,6 +54,10 @@ class Belonging:
         """The same by the name that a label has."""
         self._named: dict[Name, dict[str, None]] = {}
         """Who has the name; more than one where an object went unseen and another took its name."""
+        self._addresses: dict[str, Address] = {}
+        """Of the top owners that can be scaled, by uid."""
+        self._addressed: dict[Address, dict[str, None]] = {}
+        """Who has the address; more than one for a while where another took it, as with names."""
         self._reported: set[tuple[KindKey, str]] = set()
 
     # What is known, for the search
@@ -145,6 +150,10 @@ class Belonging:
         """The top owners."""
         return {place.top.uid: place.top for place in self._places.values() if place.top is not None}
 
+    def addressed(self, address: Address) -> tuple[str, ...]:
+        """The uids of the top owners, such as can be scaled, that have the address."""
+        return tuple(self._addressed.get(address, ()))
+
     def is_below_another(self, uid: str) -> bool:
         """Whether an object is part of another's workload, or never a workload's: it has no record of its own."""
         found = self._places.get(uid, _NOWHERE)
@@ -176,6 +185,9 @@ class Belonging:
             members.discard(uid)
             if not members:
                 del self._members[found.top.uid]
+                address = self._addresses.pop(found.top.uid, None)
+                if address is not None:
+                    _drop(self._addressed, address, found.top.uid)
             self._changed(found.top.uid)
 
     def _place(self, meta: Meta) -> None:
@@ -196,9 +208,17 @@ class Belonging:
         if found.ignored is not None:
             self._on_ignored(uid, found.ignored)
         if found.top is not None:
-            self._members[found.top.uid].add(uid)
+            self._join(uid, found.top)
             self._changed(found.top.uid)
         self._report(meta, found.problems)
+
+    def _join(self, uid: str, top: Meta) -> None:
+        members = self._members[top.uid]
+        address = None if members else address_of(top)
+        if address is not None:
+            self._addresses[top.uid] = address
+            self._addressed.setdefault(address, {})[top.uid] = None
+        members.add(uid)
 
     def _unclashed(self, meta: Meta, found: Place) -> Place:
         """A top that is known by references alone is one namespace's: of another, the reference is wrong."""

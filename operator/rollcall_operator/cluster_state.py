@@ -12,11 +12,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from rollcall.domain.autoscaling import AUTOSCALING_KINDS, AutoscalerIndex
 from rollcall.domain.claims import read_claim, read_claim_template
 from rollcall.domain.exposing import EXPOSING_KINDS
 from rollcall.domain.exposure import Exposure
 from rollcall.domain.exposure_index import ExposureIndex
 from rollcall.domain.facts import (
+    Address,
     ClaimFacts,
     DomainSettings,
     KindKey,
@@ -83,6 +85,7 @@ class ClusterState:
         self.claim_templates: dict[str, dict[str, ClaimFacts]] = {}
         self.queued = QueueIndex()
         self.exposed = ExposureIndex()
+        self.scaled = AutoscalerIndex()
         self.holdings = Holdings(self.nodes, self.claims)
         self.belonging = Belonging(self._watched_meta, self._catalogue, changed=self._touch, ignored=self._take_ignored)
         self._ignored: dict[str, Ignored] = {}
@@ -128,10 +131,8 @@ class ClusterState:
             self._observe_claim(read_claim(obj, self._settings), self.claims, deleted=deleted)
         elif key == CLAIM_TEMPLATE:
             self._observe_claim(read_claim_template(obj, self._settings), self.claim_templates, deleted=deleted)
-        elif key in QUEUE_KINDS:
-            self._observe_queued(key, obj, deleted=deleted)
-        elif key in EXPOSING_KINDS:
-            self._mark_exposed(self.exposed.lost(_uid_of(obj)) if deleted else self.exposed.saw(key, obj))
+        elif key in QUEUE_KINDS or key in EXPOSING_KINDS or key in AUTOSCALING_KINDS:
+            self._observe_beside(key, obj, deleted=deleted)
         else:
             self._observe_object(obj, deleted=deleted, at=at)
 
@@ -306,9 +307,14 @@ class ClusterState:
             self.holdings.claim_changed(uid)
             self._mark(uid)
 
-    def _observe_queued(self, key: KindKey, obj: Mapping[str, Any], *, deleted: bool) -> None:
-        facts = read_queue(key, obj)
-        if facts is not None:
+    def _observe_beside(self, key: KindKey, obj: Mapping[str, Any], *, deleted: bool) -> None:
+        """What stands beside workloads and is told on their records."""
+        uid = _uid_of(obj)
+        if key in EXPOSING_KINDS:
+            self._mark_exposed(self.exposed.lost(uid) if deleted else self.exposed.saw(key, obj))
+        elif key in AUTOSCALING_KINDS:
+            self._mark_scaled(self.scaled.lost(uid) if deleted else self.scaled.saw(obj))
+        elif (facts := read_queue(key, obj)) is not None:
             self._mark_all(self.queued.lost(facts.meta.uid) if deleted else self.queued.saw(facts))
 
     def _mark_exposed(self, changed: Iterable[Exposure]) -> None:
@@ -320,6 +326,11 @@ class ClusterState:
         for uid, pod in self.pods.items():
             if any(one.selects(pod.meta.labels) for one in changed):
                 self._mark(uid)
+
+    def _mark_scaled(self, targets: Iterable[Address]) -> None:
+        for target in targets:
+            for uid in self.belonging.addressed(target):
+                self.dirty[uid] = None
 
     def _mark_all(self, uids: Iterable[str]) -> None:
         """Mark whom these objects and pods belong to; an owner that is not watched may be known by its pods."""
@@ -345,6 +356,8 @@ class ClusterState:
                 self._mark_all(self.queued.lost(uid))
             elif (exposing := self.exposed.facts.get(uid)) is not None and exposing.meta.resource_version <= version:
                 self._mark_exposed(self.exposed.lost(uid))
+            elif (scaling := self.scaled.facts.get(uid)) is not None and scaling.meta.resource_version <= version:
+                self._mark_scaled(self.scaled.lost(uid))
         return dropped
 
     def keep_ignored(self, uids: frozenset[str], *, version: int) -> None:
@@ -452,6 +465,7 @@ class ClusterState:
             claims=self.claims.get(namespace, {}),
             claim_templates=self.claim_templates.get(namespace, {}),
             exposures=self.exposed.of(top.namespace),
+            autoscaler=self.scaled.of(top),
             queues=self.queued.of((top, *(child.meta for child in children), *(pod.meta for pod in pods))),
             catalogue=self._catalogue,
         )

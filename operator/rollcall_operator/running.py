@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.cluster_access import METADATA, Access, find_access, get_json
+from rollcall.domain.autoscaling import AUTOSCALING_KINDS
 from rollcall.domain.exposing import EXPOSING_KINDS
 from rollcall.domain.facts import KindKey
 from rollcall.domain.kinds.catalogue import Catalogue, built_in
@@ -89,7 +90,11 @@ def watched_kinds(
         CLAIM: WatchedKind(key=CLAIM, plural="resourceclaims"),
         CLAIM_TEMPLATE: WatchedKind(key=CLAIM_TEMPLATE, plural="resourceclaimtemplates"),
         POD: WatchedKind(key=POD, plural="pods"),
-        **{key: WatchedKind(key=key, plural=plural) for key, plural in (*QUEUE_KINDS.items(), *EXPOSING_KINDS.items())},
+        **{
+            key: WatchedKind(key=key, plural=plural)
+            for kinds_beside in (QUEUE_KINDS, EXPOSING_KINDS, AUTOSCALING_KINDS)
+            for key, plural in kinds_beside.items()
+        },
     }
     for entry in (catalogue or built_in()).watched_entries():
         plural = (plurals or {}).get(entry.key) or entry.plural

@@ -13,8 +13,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.cluster_access import ApiStatusError, list_metadata
+from rollcall.domain.autoscaling import AUTOSCALING_KINDS
 from rollcall.domain.exposing import EXPOSING_KINDS, IngressFacts, ServiceFacts
-from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts, QueueFacts
+from rollcall.domain.facts import AutoscalerFacts, KindKey, ObjectFacts, PodFacts, QueueFacts
 from rollcall.domain.queues import QUEUE_KINDS
 from rollcall.errors import ClusterError
 from rollcall.store.engine import store_errors
@@ -70,12 +71,14 @@ class Lists:
 
 def _held(
     state: ClusterState, key: KindKey
-) -> Mapping[str, ObjectFacts | PodFacts | QueueFacts | ServiceFacts | IngressFacts]:
+) -> Mapping[str, ObjectFacts | PodFacts | QueueFacts | ServiceFacts | IngressFacts | AutoscalerFacts]:
     """Where the state keeps what was seen of a kind."""
     if key == POD:
         return state.pods
     if key in QUEUE_KINDS:
         return state.queued.facts
+    if key in AUTOSCALING_KINDS:
+        return state.scaled.facts
     return state.exposed.facts if key in EXPOSING_KINDS else state.objects
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from rollcall.domain import accounting, conditions, ladder, messages, priority, queues, submission, totals
 from rollcall.domain.attachments import Datasource
+from rollcall.domain.autoscaling import within_bounds
 from rollcall.domain.connections import connections_of, urls_said
 from rollcall.domain.datasources import datasource_at
 from rollcall.domain.decision import completed_at, decide
@@ -157,7 +158,7 @@ def derive(
         running_since=decided.running_since,
         running_pods=sum(1 for pod in pods if pod.k8s_phase == "Running"),
         ready_pods=sum(1 for pod in judged if pod.is_ready),
-        requested_pods=asked.requested_pods,
+        requested_pods=within_bounds(asked.requested_pods, view.autoscaler, _pods_per_replica(subject)),
         workload_requested=_workload_request(
             subject, asked, judged, rows, view, remembered=remembered, is_over=decided.is_over
         ),
@@ -208,6 +209,13 @@ def _phase_of_pods(pods: tuple[PodFacts, ...]) -> str:
         if phase in phases:
             return phase
     return "Unknown"
+
+
+def _pods_per_replica(subject: Subject) -> int | None:
+    ask = subject.entry.pods_per_replica
+    if ask is None:
+        return 1
+    return None if subject.obj is None else ask(subject.obj)
 
 
 def _workload_request(
@@ -273,6 +281,8 @@ def _version(subject: Subject, view: WorkloadView, remembered: Remembered, floor
         version = max(version, child.meta.resource_version)
     for queued in view.queues:
         version = max(version, queued.meta.resource_version)
+    if view.autoscaler is not None:
+        version = max(version, view.autoscaler.meta.resource_version)
     return version
 
 

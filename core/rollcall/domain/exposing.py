@@ -6,14 +6,14 @@ leads to it. Nothing is known of the protocol but what the port says (its ``appP
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rollcall.domain.attachments import Connection, ConnectionType, Tool
 from rollcall.domain.exposure import USUAL_PORTS, Exposure, url_of
 from rollcall.domain.facts import KindKey, Meta
 from rollcall.domain.fields import at, elements_at, mapping_at, text_at, whole_at
-from rollcall.domain.reading import read_meta
+from rollcall.domain.reading import read_identity
 
 SERVICE = KindKey(group="", kind="Service")
 INGRESS = KindKey(group="networking.k8s.io", kind="Ingress")
@@ -85,7 +85,7 @@ class IngressFacts:
 
 def read_service(obj: Mapping[str, Any]) -> ServiceFacts | None:
     """A Service that may lead from outside to pods; ``None`` for any other."""
-    meta, spec = _meta(obj), mapping_at(obj, "spec")
+    meta, spec = read_identity(obj), mapping_at(obj, "spec")
     labels = mapping_at(spec, "selector")
     service_type = text_at(spec, "type") or "ClusterIP"
     if meta is None or not labels or spec.get("clusterIP") == _HEADLESS or service_type == "ExternalName":
@@ -104,7 +104,7 @@ def read_service(obj: Mapping[str, Any]) -> ServiceFacts | None:
 
 def read_ingress(obj: Mapping[str, Any]) -> IngressFacts | None:
     """An Ingress of ``networking.k8s.io``: its paths, each with the URL that reaches it."""
-    meta, spec = _meta(obj), mapping_at(obj, "spec")
+    meta, spec = read_identity(obj), mapping_at(obj, "spec")
     if meta is None:
         return None
     secured = elements_at(spec, "tls")
@@ -242,11 +242,3 @@ def _addresses(obj: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list | tuple) else ()
-
-
-def _meta(obj: Mapping[str, Any]) -> Meta | None:
-    """The metadata that tells it from others; many of them are held."""
-    meta = read_meta(obj)
-    if meta is None or not meta.name:
-        return None
-    return replace(meta, labels={}, annotations={}, owners=(), finalizers=())

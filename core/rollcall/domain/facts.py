@@ -221,6 +221,22 @@ class QueueFacts:
     """Why it is held or off, the newest first."""
 
 
+Address = tuple[KindKey, str | None, str]
+"""(kind, namespace, name) of an object that something names without its uid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoscalerFacts:
+    """A HorizontalPodAutoscaler: the bounds of what it scales."""
+
+    meta: Meta
+    target: Address | None = None
+    """``None`` where it cannot scale anything."""
+    least: int = 0
+    most: int = 0
+    """In replicas of its target."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamespaceFacts:
     """A namespace and the project it stands for; ``project`` is ``None`` where it is not a project's."""
@@ -288,5 +304,7 @@ class WorkloadView:
     """What was odd on the way to the top owner, as sentences."""
     exposures: tuple[Exposure, ...] = ()
     """What Services and Ingresses expose in its namespace."""
+    autoscaler: AutoscalerFacts | None = None
+    """What scales the top object."""
     catalogue: "Catalogue | None" = None
     """Which kinds there are; ``None``: those that are built in."""

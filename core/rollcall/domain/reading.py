@@ -120,6 +120,14 @@ def read_meta(obj: Mapping[str, Any]) -> Meta | None:
     )
 
 
+def read_identity(obj: Mapping[str, Any]) -> Meta | None:
+    """The metadata that tells an object from others, of kinds that are no workloads and many; ``None`` without name."""
+    meta = read_meta(obj)
+    if meta is None or not meta.name:
+        return None
+    return replace(meta, labels={}, annotations={}, owners=(), finalizers=())
+
+
 def read_object(obj: Mapping[str, Any], settings: DomainSettings | None = None) -> ObjectFacts | None:
     """An object of a job kind, with spec and status as plain JSON; environment values only as the setting says."""
     meta = read_meta(obj)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from rollcall.domain.autoscaling import AUTOSCALING_KINDS, AutoscalerIndex
 from rollcall.domain.claims import read_claim, read_claim_template
 from rollcall.domain.exposing import EXPOSING_KINDS
 from rollcall.domain.exposure_index import ExposureIndex
@@ -50,6 +51,7 @@ class Given:
     claim_templates: dict[str, dict[str, ClaimFacts]] = field(default_factory=lambda: defaultdict(dict))
     queued: QueueIndex = field(default_factory=QueueIndex)
     exposed: ExposureIndex = field(default_factory=ExposureIndex)
+    scaled: AutoscalerIndex = field(default_factory=AutoscalerIndex)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ def gather(
             claims=given.claims.get(top.namespace or "", {}),
             claim_templates=given.claim_templates.get(top.namespace or "", {}),
             exposures=given.exposed.of(top.namespace),
+            autoscaler=given.scaled.of(top),
             queues=given.queued.of(
                 (top, *(child.meta for child in children_of[uid]), *(pod.meta for pod in pods_of[uid]))
             ),
@@ -130,6 +133,9 @@ def _sort_in(item: Mapping[str, Any], given: Given, settings: DomainSettings) ->
         return _sort_in_queued(key, item, given)
     if key in EXPOSING_KINDS:
         given.exposed.saw(key, item)
+        return read_meta(item) is not None
+    if key in AUTOSCALING_KINDS:
+        given.scaled.saw(item)
         return read_meta(item) is not None
     return _sort_in_object(item, given, settings)
 

@@ -14,7 +14,7 @@ SignalsHook = Callable[[ObjectFacts, tuple[ObjectFacts, ...], tuple[JudgedPod, .
 """(object, children, pods) to what they say; pure."""
 
 ReplicasHook = Callable[[ObjectFacts], int | None]
-"""How many pods of a role the spec asks for, where a path does not tell; ``None``: it cannot be read."""
+"""How many pods the spec asks for, of a role or a replica, where a path does not tell; ``None``: it cannot be read."""
 
 RequestedPodsHook = Callable[[ObjectFacts, int | None], RequestedPods]
 """(object, pods of all roles together) to what the contract shows as requested pods."""
@@ -139,6 +139,8 @@ class KindEntry:
     role_of: PodRoleHook | None = None
     """Asked instead of looking at ``role_labels``, where a pod's labels tell its role in another way."""
     requested_pods: RequestedPodsHook | None = None
+    pods_per_replica: ReplicasHook | None = None
+    """How many pods a replica stands for, as an autoscaler counts replicas, where it is more than one."""
     completed_at: str | None = None
     """Where the object says when it ended, whatever the end; its verdict's instant and its pods are asked after it."""
     priority_labels: tuple[str, ...] = ()

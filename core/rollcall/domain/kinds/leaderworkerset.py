@@ -99,6 +99,7 @@ ENTRIES = (
         ),
         find_roles=_roles,
         role_of=_role_of,
+        pods_per_replica=_size,
         name_label="leaderworkerset.sigs.k8s.io/name",
         priority_paths=(
             f"{_GROUP}.leaderTemplate.spec.priorityClassName",

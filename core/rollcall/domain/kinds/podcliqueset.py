@@ -146,6 +146,7 @@ def _entry(kind: str, plural: str) -> KindEntry:
         find_roles=_roles,
         role_of=_role_of,
         requested_pods=_requested_pods,
+        pods_per_replica=_pods_of_a_replica,
         priority_paths=("spec.template.priorityClassName",),
         recovers=True,
     )
