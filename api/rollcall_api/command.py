@@ -1,6 +1,7 @@
 """The command ``rollcall api``."""
 
 import asyncio
+import gc
 import ipaddress
 import signal
 import socket
@@ -60,6 +61,9 @@ async def _serve(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
+        # What is loaded by now stays for good: a full collection that walked through all of it took some 65 ms.
+        gc.collect()
+        gc.freeze()
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
