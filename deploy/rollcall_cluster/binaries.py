@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,12 +84,16 @@ def _multi_call(binary: Path) -> Binaries:
 
 def cached_binary() -> Path:
     """Where the build of these versions is, or would be, on this platform."""
+    return cache_path("local-cluster", (MODULE / name for name in ("go.mod", "go.sum", "main.go")), _FLAGS)
+
+
+def cache_path(program: str, sources: Iterable[Path], flags: Iterable[str]) -> Path:
+    """Where a program's build is, or would be, in the user's cache: keyed by all that decides what it is."""
     content = hashlib.sha256()
-    for name in ("go.mod", "go.sum", "main.go"):
-        content.update((MODULE / name).read_bytes())
-    content.update(" ".join((*_FLAGS, sys.platform, platform.machine())).encode())
-    folder = platformdirs.user_cache_path("rollcall") / "local-cluster" / content.hexdigest()[:16]
-    return folder / "local-cluster"
+    for source in sources:
+        content.update(source.read_bytes())
+    content.update(" ".join((*flags, sys.platform, platform.machine())).encode())
+    return platformdirs.user_cache_path("rollcall") / program / content.hexdigest()[:16] / program
 
 
 def kubernetes_version() -> str:
@@ -106,25 +110,34 @@ def build(say: Say) -> Path:
     Raises:
         BuildError: there is no Go and none to be had, or the build failed; a sentence.
     """
-    binary = cached_binary()
+    version = kubernetes_version()
+    return build_once(
+        cached_binary(),
+        f"Kubernetes {version}, etcd and kwok",
+        "5 to 15 minutes",
+        lambda target: _compile(find_go(say, GO_LEAST), target, version, say),
+        say,
+    )
+
+
+def build_once(binary: Path, what: str, duration: str, compile_into: Callable[[Path], None], say: Say) -> Path:
+    """Compile into the cache unless it is there: one builder at a time, and only a whole build lands."""
     binary.parent.mkdir(parents=True, exist_ok=True)
-    with locked(binary.parent / "lock", say):
+    with _locked(binary.parent / "lock", say):
         if binary.exists():
             return binary
-        go = find_go(say, GO_LEAST)
         started = time.monotonic()
-        version = kubernetes_version()
-        say(f"building Kubernetes {version}, etcd and kwok once into {binary.parent} (5 to 15 minutes on two cores)")
+        say(f"building {what} once into {binary.parent} ({duration} on two cores)")
         with tempfile.TemporaryDirectory(dir=binary.parent, prefix="building-") as folder:
             made = Path(folder, binary.name)
-            _compile(go, made, version, say)
+            compile_into(made)
             made.replace(binary)
         say(f"built in {time.monotonic() - started:.0f} s")
     return binary
 
 
 def _compile(go: str, target: Path, version: str, say: Say) -> None:
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+    environment = go_environment()
     say("fetching the Go modules")
     _run_go([go, "mod", "download"], environment)
     listed = _run_go([go, "list", "-deps", "."], environment)
@@ -151,6 +164,11 @@ def _compile(go: str, target: Path, version: str, say: Say) -> None:
             raise
     if process.returncode != 0 or not target.exists():
         raise BuildError("The local control plane could not be built:\n" + "".join(tail))
+
+
+def go_environment() -> dict[str, str]:
+    """What decides a build is written down here, not inherited."""
+    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
 
 
 def _run_go(command: list[str], environment: Mapping[str, str]) -> str:
@@ -201,7 +219,7 @@ def _go_version(go: str) -> tuple[int, ...] | None:
 
 
 @contextmanager
-def locked(path: Path, say: Say) -> Iterator[None]:
+def _locked(path: Path, say: Say) -> Iterator[None]:
     """One builder at a time: whoever comes second waits."""
     with path.open("w") as lock:
         try:

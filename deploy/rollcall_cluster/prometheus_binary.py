@@ -4,20 +4,12 @@ It is a build of its own, keyed by its own versions, so that a new Prometheus do
 web interface is left out, and so is every service discovery but files and HTTP.
 """
 
-import hashlib
-import os
-import platform
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
 
-import platformdirs
-
-from rollcall_cluster.binaries import BuildError, Say, find_go, locked
+from rollcall_cluster.binaries import BuildError, Say, build_once, cache_path, find_go, go_environment
 
 MODULE = Path(__file__).resolve().parents[1] / "prometheus"
 """The Go module that pins every version."""
@@ -40,11 +32,7 @@ def find_prometheus(say: Say) -> Path:
 
 def cached_prometheus() -> Path:
     """Where the build of this version is, or would be, on this platform."""
-    content = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        content.update((MODULE / name).read_bytes())
-    content.update(" ".join((*_FLAGS, sys.platform, platform.machine())).encode())
-    return platformdirs.user_cache_path("rollcall") / "prometheus" / content.hexdigest()[:16] / "prometheus"
+    return cache_path("prometheus", (MODULE / name for name in ("go.mod", "go.sum")), _FLAGS)
 
 
 def prometheus_version() -> str:
@@ -63,28 +51,25 @@ def build_prometheus(say: Say) -> Path:
     Raises:
         BuildError: there is no Go and none to be had, or the build failed; a sentence.
     """
-    binary = cached_prometheus()
-    binary.parent.mkdir(parents=True, exist_ok=True)
-    with locked(binary.parent / "lock", say):
-        if binary.exists():
-            return binary
-        go = find_go(say, GO_LEAST)
-        version, started = prometheus_version(), time.monotonic()
-        say(f"building Prometheus {version} once into {binary.parent} (4 to 10 minutes on two cores)")
-        with tempfile.TemporaryDirectory(dir=binary.parent, prefix="building-") as folder:
-            made = Path(folder, binary.name)
-            linking = f"-s -w -X github.com/prometheus/common/version.Version={version}"
-            environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
-            done = subprocess.run(  # noqa: S603 - a fixed command
-                [go, "build", *_FLAGS, "-ldflags", linking, "-o", str(made), _PACKAGE],
-                cwd=MODULE,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode != 0 or not made.exists():
-                raise BuildError(f"Prometheus could not be built:\n{done.stderr[-2000:]}")
-            made.replace(binary)
-        say(f"built in {time.monotonic() - started:.0f} s")
-    return binary
+    version = prometheus_version()
+    return build_once(
+        cached_prometheus(),
+        f"Prometheus {version}",
+        "4 to 10 minutes",
+        lambda target: _compile(find_go(say, GO_LEAST), target, version),
+        say,
+    )
+
+
+def _compile(go: str, target: Path, version: str) -> None:
+    linking = f"-s -w -X github.com/prometheus/common/version.Version={version}"
+    done = subprocess.run(  # noqa: S603 - a fixed command
+        [go, "build", *_FLAGS, "-ldflags", linking, "-o", str(target), _PACKAGE],
+        cwd=MODULE,
+        env=go_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0 or not target.exists():
+        raise BuildError(f"Prometheus could not be built:\n{done.stderr[-2000:]}")
