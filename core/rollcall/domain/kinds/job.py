@@ -114,11 +114,13 @@ def _raw_phase(obj: ObjectFacts) -> str | None:
     return None
 
 
-def _replicas(obj: ObjectFacts) -> int | None:
+def replicas(obj: ObjectFacts) -> int | None:
+    """How many pods a Job, or what is built like one, asks for at once."""
     return parallel_pods(obj.spec)
 
 
-def _requested_pods(obj: ObjectFacts, _number: int | None) -> RequestedPods:
+def requested_pods(obj: ObjectFacts, _number: int | None) -> RequestedPods:
+    """What the contract shows as the requested pods of one."""
     return job_requested_pods(obj.spec, obj.meta.annotations)
 
 
@@ -136,8 +138,8 @@ ENTRIES = (
         ),
         category=Category.TRAIN,
         signals=_signals,
-        roles=(Role(template="spec.template", count=_replicas),),
-        requested_pods=_requested_pods,
+        roles=(Role(template="spec.template", count=replicas),),
+        requested_pods=requested_pods,
         completed_at="status.completionTime",
         priority_paths=("spec.template.spec.priorityClassName",),
     ),

@@ -7,12 +7,12 @@ on one that is submitted alone makes it a workspace, which is how the older comm
 from rollcall.domain.facts import KindKey, ObjectFacts
 from rollcall.domain.fields import text_at, true_condition, whole_at
 from rollcall.domain.kinds.entry import KindEntry, Role, Words
-from rollcall.domain.kinds.job import finished, job_requested_pods, parallel_pods
+from rollcall.domain.kinds.job import finished, parallel_pods, replicas, requested_pods
 from rollcall.domain.kinds.lifecycle import suspension, unobserved
 from rollcall.domain.kinds.runai import GROUP, with_own_word
 from rollcall.domain.pods import JudgedPod
 from rollcall.domain.priority import PRIORITY_LABEL
-from rollcall.domain.records import Category, PodState, RequestedPods
+from rollcall.domain.records import Category, PodState
 from rollcall.domain.signals import Signals
 
 _BUILDS = frozenset({"build", "build-preemptible", "interactive", "interactive-preemptible"})
@@ -66,14 +66,6 @@ def _category(obj: ObjectFacts) -> Category:
     return Category.BUILD if _is_build(obj) else Category.TRAIN
 
 
-def _replicas(obj: ObjectFacts) -> int | None:
-    return parallel_pods(obj.spec)
-
-
-def _requested_pods(obj: ObjectFacts, _number: int | None) -> RequestedPods:
-    return job_requested_pods(obj.spec, obj.meta.annotations)
-
-
 ENTRIES = (
     KindEntry(
         key=KindKey(group=GROUP, kind="RunaiJob"),
@@ -91,8 +83,8 @@ ENTRIES = (
         signals=_signals,
         type="Training",
         name_type=_type,
-        roles=(Role(template="spec.template", count=_replicas),),
-        requested_pods=_requested_pods,
+        roles=(Role(template="spec.template", count=replicas),),
+        requested_pods=requested_pods,
         completed_at="status.completionTime",
         priority_paths=("spec.template.spec.priorityClassName",),
     ),

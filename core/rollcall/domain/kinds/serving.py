@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rollcall.domain.facts import ObjectFacts
-from rollcall.domain.fields import MOST_PODS, condition_of, is_absurd, sentence_of, text_at, whole_at
+from rollcall.domain.fields import MOST_PODS, condition_of, is_absurd, sentence_of, whole_at
 from rollcall.domain.kinds.entry import FoundRole
 from rollcall.domain.kinds.lifecycle import NOT_OBSERVED
 from rollcall.domain.pods import JudgedPod
@@ -99,8 +99,3 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return None
-
-
-def word_at(status: Mapping[str, Any], *paths: str) -> str | None:
-    """The first text at one of the paths."""
-    return next((found for path in paths if (found := text_at(status, path))), None)
