@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from rollcall.domain.kinds.catalogue import all_entries
 from rollcall.domain.kinds.entry import KindEntry, Role, Words
-from rollcall.settings import PREFIX, DatabaseSettings, Settings
+from rollcall.settings import PREFIX, DatabaseSettings, Settings, setting_fields
 from rollcall.store.engine import create_engine
 from rollcall_api.app import create_app
 from rollcall_api.records import Records
@@ -43,7 +43,7 @@ def settings_page() -> str:
             continue
         lines += ["", f"## {section}", "", (model.__doc__ or "").strip(), "", "| variable | default | what it does |"]
         lines.append("| --- | --- | --- |")
-        for name, inner in model.model_fields.items():
+        for name, inner in setting_fields(f"{PREFIX}{section.upper()}", model):
             default = inner.default
             if default is None or default is PydanticUndefined:
                 shown = "none"
@@ -53,7 +53,7 @@ def settings_page() -> str:
                 shown = f"`{default.get_secret_value()}`"
             else:
                 shown = f"`{str(default).lower() if isinstance(default, bool) else default}`"
-            lines.append(f"| `{PREFIX}{section.upper()}__{name.upper()}` | {shown} | {inner.description} |")
+            lines.append(f"| `{name}` | {shown} | {inner.description} |")
     return "\n".join(lines) + "\n"
 
 

@@ -2,24 +2,26 @@
 
 import asyncio
 import gc
-import ipaddress
 import signal
 import socket
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import uvicorn
 
 from rollcall.cluster_access import find_access
 from rollcall.errors import SettingsError
+from rollcall.oidc_settings import is_loopback
 from rollcall.settings import ApiSettings, Settings
 from rollcall.store.engine import create_engine
 from rollcall_api.app import create_app
 from rollcall_api.applications import ApplicationsFile, Issuer, ServiceAccountTokens
+from rollcall_api.issuer_keys import IssuerKeys
+from rollcall_api.oidc import OidcReviewer
 from rollcall_api.protocol import Protocol
 from rollcall_api.records import Records
 from rollcall_api.reviews import ClusterReviewer
-from rollcall_api.rights import NobodyAsked, ReviewedRights, Rights
+from rollcall_api.rights import NobodyAsked, ReviewedRights, Reviewer, Rights
 
 MOST_HEAD_BYTES = 64 * 1024
 """Longest request line and headers together: a query of the most that is read, and a token beside it."""
@@ -59,6 +61,9 @@ async def _serve(settings: Settings) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Always given: what is left out here, the server would take from the environment.
+            proxy_headers=bool(api.trusted_proxies),
+            forwarded_allow_ips=list(api.trusted_proxies),
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         # What is loaded by now stays for good: a full collection that walked through all of it took some 65 ms.
@@ -73,13 +78,23 @@ async def _who_is_asked(settings: Settings, records: Records, stack: AsyncExitSt
     if api.authentication == "none":
         return NobodyAsked(), None
     applications = None if api.applications_file is None else ApplicationsFile(api.applications_file)
+    keys = await stack.enter_async_context(_keys(api)) if api.authentication == "oidc" else None
     access = find_access(api.kube_context)
-    reviewer = await stack.enter_async_context(ClusterReviewer.opened(access))
+    reviewer: Reviewer = await stack.enter_async_context(ClusterReviewer.opened(access))
+    if keys is not None:
+        reviewer = OidcReviewer(api.oidc, keys, reviewer, reviews_other_tokens=applications is not None)
     rights = ReviewedRights(reviewer, records.namespaces, keep_seconds=api.review_cache_seconds)
     if applications is None:
         return rights, None
     session = await stack.enter_async_context(access.session())
     return rights, ServiceAccountTokens(applications, session, access.server, seconds=api.token_seconds)
+
+
+def _keys(api: ApiSettings) -> AbstractAsyncContextManager[IssuerKeys]:
+    for name, value in (("ISSUER", api.oidc.issuer), ("AUDIENCES", api.oidc.audiences)):
+        if not value:
+            raise SettingsError(f"ROLLCALL_API__OIDC__{name}: must be set for ROLLCALL_API__AUTHENTICATION=oidc.")
+    return IssuerKeys.opened(api.oidc)
 
 
 def listen(api: ApiSettings) -> socket.socket:
@@ -101,13 +116,3 @@ def listen(api: ApiSettings) -> socket.socket:
         ) from error
     listener.listen(1024)
     return listener
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -3,29 +3,33 @@
 A wrong value or an unknown ``ROLLCALL_`` variable is one sentence (:class:`SettingsError`), never a traceback.
 """
 
+import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rollcall import metric_templates
 from rollcall.domain.facts import DomainSettings
 from rollcall.errors import SettingsError
+from rollcall.oidc_settings import OidcSettings
+from rollcall.setting_lists import Names
 
 PREFIX = "ROLLCALL_"
-Names = Annotated[tuple[str, ...], NoDecode]
 
 
 class DatabaseSettings(BaseModel):
@@ -85,21 +89,6 @@ class ClusterSettings(BaseModel):
         description="How long a fatal container state may last before the workload counts as failed.",
     )
 
-    @field_validator(
-        "project_labels",
-        "node_pool_labels",
-        "ignored_namespaces",
-        "gpu_resources",
-        "gpu_device_classes",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        """Read a comma-separated list, which is how environment variables write lists."""
-        if isinstance(value, str):
-            return tuple(item.strip() for item in value.split(",") if item.strip())
-        return value
-
     def domain(self) -> DomainSettings:
         """The part the domain decides by."""
         return DomainSettings(
@@ -151,10 +140,12 @@ class ApiSettings(BaseModel):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    authentication: Literal["none", "kubernetes"] = Field(
+    authentication: Literal["none", "kubernetes", "oidc"] = Field(
         default="kubernetes",
-        description="none: nobody is asked (loopback only); kubernetes: TokenReview and SubjectAccessReview.",
+        description="none: nobody is asked (loopback only); kubernetes: TokenReview and SubjectAccessReview; "
+        "oidc: tokens of an issuer, and SubjectAccessReview.",
     )
+    oidc: OidcSettings = Field(default_factory=OidcSettings)
     kube_context: str | None = Field(
         default=None, description="Context of the kubeconfig whose API server is asked; by default as the operator."
     )
@@ -170,6 +161,24 @@ class ApiSettings(BaseModel):
     stale_after_seconds: PositiveFloat = Field(
         default=120, description="Age of the oldest watch past which /readyz says the view is stale."
     )
+    rate_per_second: NonNegativeFloat = Field(
+        default=50,
+        description="Requests of one caller that are answered in the long run, the rest being a 429; 0 for any number. "
+        "With authentication none it does not count.",
+    )
+    rate_burst: PositiveInt = Field(default=200, description="Requests of one caller that are answered at once.")
+    trusted_proxies: Names = Field(
+        default=(),
+        description="Addresses or networks of the proxies whose X-Forwarded-For says who is calling; by default it is "
+        "not looked at.",
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            ipaddress.ip_network(one)
+        return value
 
 
 class PrometheusSettings(BaseModel):
@@ -228,13 +237,23 @@ class Settings(BaseSettings):
 
 def setting_names() -> dict[str, str]:
     """Every environment variable and its description, in the order of the classes."""
-    names: dict[str, str] = {}
-    for section, section_field in Settings.model_fields.items():
-        model = section_field.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            for name, inner in model.model_fields.items():
-                names[f"{PREFIX}{section}__{name}".upper()] = inner.description or ""
-    return names
+    return {name: field.description or "" for model in _sections() for name, field in setting_fields(*model)}
+
+
+def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
+    for section, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield f"{PREFIX}{section.upper()}", field.annotation
+
+
+def setting_fields(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """The environment variables that set a model's fields, of those within it too."""
+    for name, field in model.model_fields.items():
+        variable = f"{prefix}__{name.upper()}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from setting_fields(variable, field.annotation)
+        else:
+            yield variable, field
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -255,4 +274,5 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = PREFIX + "__".join(str(part) for part in first["loc"] if not isinstance(part, int)).upper()
-        raise SettingsError(f"{name}: {first['msg']}.") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{name}: {said}.") from None
