@@ -82,6 +82,9 @@ class Buckets:
 
     def wait_seconds(self, key: bytes) -> float:
         """Seconds until one more request can be paid for; 0 where it can now."""
+        if key in self._full_at:
+            # Whoever goes on asking is not forgotten, and so not given a full bucket.
+            self._full_at.move_to_end(key)
         now = self._clock()
         missing = max(self._full_at.get(key, now) - now, 0) + self._seconds_each
         # Past the capacity by less than a rounding of the clock is not past it.
