@@ -35,11 +35,17 @@ def main(settings: Settings) -> int:
     # uvicorn handles both while it serves, and hands them on when it is done: that end is a good one.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    asyncio.run(_serve(settings))
+    asyncio.run(serve(settings))
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def serve(settings: Settings) -> None:
+    """Serve until the server is told to end.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        StoreError: the database is away or its schema another release's.
+    """
     api = settings.api
     if api.authentication == "none" and not is_loopback(api.host):
         raise SettingsError(

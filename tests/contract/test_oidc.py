@@ -25,9 +25,10 @@ from support.workload_builders import a_workload, uid_of
 from rollcall.cluster_access import Access
 from rollcall.errors import SettingsError
 from rollcall.oidc_settings import OidcSettings
-from rollcall.settings import DatabaseSettings, Settings
+from rollcall.settings import ApiSettings, DatabaseSettings, Settings
 from rollcall.store.memory import write_projects
 from rollcall.store.records import Batch
+from rollcall_api import command
 from rollcall_api.app import create_app
 from rollcall_api.issuer_keys import SECONDS_AFTER_FAILURE, SECONDS_BETWEEN_READS, IssuerKeys
 from rollcall_api.models import Error
@@ -547,3 +548,15 @@ async def test_certificates_that_cannot_be_read_end_the_start_with_a_sentence(tm
         with pytest.raises(SettingsError, match=r"^ROLLCALL_API__OIDC__CA_FILE: "):
             async with IssuerKeys.opened(settings):
                 pass
+
+
+@pytest.mark.parametrize(
+    ("missing", "given"),
+    [("ISSUER", {"audiences": (CLIENT,)}), ("AUDIENCES", {"issuer": "https://issuer.example"})],
+)
+async def test_without_an_issuer_and_an_audience_it_does_not_start(
+    database: DatabaseSettings, missing: str, given: dict[str, Any]
+) -> None:
+    api = ApiSettings(port=0, authentication="oidc", oidc=OidcSettings(**given))
+    with pytest.raises(SettingsError, match=f"^ROLLCALL_API__OIDC__{missing}: must be set"):
+        await command.serve(Settings(database=database, api=api))
