@@ -129,7 +129,7 @@ def told_of(record: dict[str, Any]) -> bool:
 
 async def happened(session: Session, workload_id: str) -> dict[str, list[dict[str, Any]]]:
     """All events and all history of a workload, page by page, each page through the client's own model."""
-    api = session.client.events
+    api = session.client.workloads.events
     asked: dict[str, tuple[Callable[..., Any], Any, str, dict[str, Any]]] = {
         "events": (api.get_workload_events, models.GetWorkloadEvents200Response, "events", {}),
         "history": (api.get_workload_history, models.GetWorkloadHistory200Response, "records", {}),
@@ -230,8 +230,8 @@ async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
                     api.get_workloads_telemetry, telemetry_type="GPU_ALLOCATION", group_by=["Name"]
                 ),
                 "limit": await session.fault(api.get_workloads, limit=501),
-                "events": await session.fault(session.client.events.get_workload_events, unknown_id),
-                "history": await session.fault(session.client.events.get_workload_history, unknown_id, limit=0),
+                "events": await session.fault(session.client.workloads.events.get_workload_events, unknown_id),
+                "history": await session.fault(session.client.workloads.events.get_workload_history, unknown_id, limit=0),
                 "filter_by": await session.fault(api.get_workloads, filter_by=["phase==Running", "b==1"]),
                 "unknown_id": await session.fault(api.get_workload, unknown_id),
                 "malformed_id": await session.fault(api.get_workload, "a_b c?d"),
