@@ -38,9 +38,6 @@ LONGEST_LINE_BYTES = 2**21
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
-REFUSED_SECONDS = 60.0
-"""How long a refusal holds before it is asked again."""
-
 _REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 Take = Callable[[Mapping[str, Any]], None]
@@ -55,7 +52,9 @@ class _ExpiredError(ClusterError):
 class EventWatch:
     """Hands every Event object over as it is when it is read. Deletions say nothing: they are the server's."""
 
-    def __init__(self, session: aiohttp.ClientSession, server: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, server: str, *, refused_seconds: float) -> None:
+        """``refused_seconds``: how long a refusal holds before it is asked again."""
+        self._refused_seconds = refused_seconds
         self._session = session
         self._server = server
         self._version: str | None = None
@@ -83,7 +82,7 @@ class EventWatch:
                 self._tell(error)
                 if self._is_refused:
                     self._version = None
-                    pause = REFUSED_SECONDS
+                    pause = self._refused_seconds
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

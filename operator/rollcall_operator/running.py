@@ -195,7 +195,9 @@ class Operator:
                 await self._first_lists(sweeper, lists)
                 await self._take_lead(access)
                 if not self.stopped.is_set():
-                    await self._write(sweeper, EventWatch(session, access.server))
+                    again = self.settings.operator.discovery_interval_seconds
+                    events = EventWatch(session, access.server, refused_seconds=again)
+                    await self._write(sweeper, events)
             finally:
                 self.stopped.set()
                 for task in background:

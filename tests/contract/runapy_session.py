@@ -231,7 +231,9 @@ async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
                 ),
                 "limit": await session.fault(api.get_workloads, limit=501),
                 "events": await session.fault(session.client.workloads.events.get_workload_events, unknown_id),
-                "history": await session.fault(session.client.workloads.events.get_workload_history, unknown_id, limit=0),
+                "history": await session.fault(
+                    session.client.workloads.events.get_workload_history, unknown_id, limit=0
+                ),
                 "filter_by": await session.fault(api.get_workloads, filter_by=["phase==Running", "b==1"]),
                 "unknown_id": await session.fault(api.get_workload, unknown_id),
                 "malformed_id": await session.fault(api.get_workload, "a_b c?d"),
