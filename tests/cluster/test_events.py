@@ -1,6 +1,7 @@
 """What the real scheduler says of a pod comes out of the API's own endpoint."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,5 +47,5 @@ def test_why_a_job_is_not_scheduled(
         assert created["involvedObject"] == {"uid": uid, "kind": "Job", "name": "too-big", "namespace": project}
         history = asked("history")["records"]
         assert {one["meta"]["type"] for one in history} == {"Event", "PhaseUpdate"}
-        instants = [one["meta"]["creationTimestamp"] for one in history]
+        instants = [datetime.fromisoformat(one["meta"]["creationTimestamp"]) for one in history]
         assert instants == sorted(instants, reverse=True)
