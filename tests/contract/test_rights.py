@@ -37,7 +37,15 @@ KEPT_SECONDS = 10.0
 TOKEN = "made-up.token_of~a/caller+1="
 TELEMETRY = "/api/v1/workloads/telemetry?telemetryType=WORKLOADS_COUNT"
 METRICS = f"/api/v1/workloads/{uid_of('of-a')}/metrics?metricType=POD_COUNT&start=2026-01-01&end=2026-01-02"
-PATHS = ("/api/v1/workloads", "/api/v1/workloads/count", f"/api/v1/workloads/{uid_of('of-a')}", TELEMETRY, METRICS)
+HAPPENED = tuple(f"/api/v1/workloads/{uid_of('of-a')}/{end}" for end in ("events", "history"))
+PATHS = (
+    "/api/v1/workloads",
+    "/api/v1/workloads/count",
+    f"/api/v1/workloads/{uid_of('of-a')}",
+    TELEMETRY,
+    METRICS,
+    *HAPPENED,
+)
 
 Clients = Callable[..., httpx.AsyncClient]
 
@@ -239,7 +247,7 @@ async def test_what_is_out_of_scope_looks_like_what_is_not_there(
     client_of: Clients, api_server: ReviewingServer
 ) -> None:
     api_server.let_in(TOKEN, "ada", A)
-    for path in (f"/api/v1/workloads/{uid_of('of-a')}", METRICS):
+    for path in (f"/api/v1/workloads/{uid_of('of-a')}", METRICS, *HAPPENED):
         assert (await client_of().get(path)).status_code == 200
         hidden = await client_of().get(path.replace(uid_of("of-a"), uid_of("of-b")))
         absent = await client_of().get(path.replace(uid_of("of-a"), uid_of("nobody")))

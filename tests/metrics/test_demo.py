@@ -5,6 +5,7 @@ import signal
 import urllib.error
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ def values(api: str, path: str, kinds: str) -> dict[str, list[dict[str, Any]]]:
     try:
         answer = get(f"{api}{path}/metrics?metricType={kinds}&start={start}&end={end}&numberOfSamples=60")
     except urllib.error.HTTPError as error:
-        assert error.code == 503, error
+        if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
         return {}
     found: dict[str, list[dict[str, Any]]] = {}
     for one in answer["measurements"]:
