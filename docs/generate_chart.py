@@ -49,7 +49,7 @@ def operator_rules() -> str:
 
 def camel_case(name: str) -> str:
     """``review_cache_seconds`` as a value is called: ``reviewCacheSeconds``."""
-    return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
 
 
 def config_schema() -> dict[str, Any]:

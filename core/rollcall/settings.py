@@ -146,6 +146,11 @@ class OperatorSettings(BaseModel):
     )
     batch_size: PositiveInt = Field(default=500, description="Workloads written in one transaction at most.")
     retention_days: PositiveInt = Field(default=180, description="How long deleted workloads are kept.")
+    events: bool = Field(default=True, description="Keep the Kubernetes events of workloads' objects.")
+    event_retention_days: PositiveInt = Field(
+        default=7,
+        description="How long an event is kept after it happened last; the API server itself keeps it an hour.",
+    )
 
 
 class ApiSettings(BaseModel):

@@ -87,7 +87,7 @@ capabilities:
 {{- define "rollcall.settings" -}}
 {{- $prefix := index . 0 -}}
 {{- range $name, $value := index . 1 }}
-{{- $variable := printf "%s%s" $prefix (snakecase $name | upper) }}
+{{- $variable := printf "%s%s" $prefix (regexReplaceAll "([A-Z])" $name "_${1}" | upper) }}
 {{- if kindIs "map" $value }}
 {{- include "rollcall.settings" (list (printf "%s__" $variable) $value) }}
 {{- else if not (kindIs "invalid" $value) }}
