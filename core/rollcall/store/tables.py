@@ -132,8 +132,8 @@ deleted_workloads = Table(
 )
 
 
-def _pod_columns() -> list[Column[Any]]:
-    """The columns that a pod has, there or gone."""
+def _pod_columns(*, gone: bool) -> list[Column[Any]]:
+    """The columns that a pod has, there or gone; one that is gone has ended."""
     return [
         Column("cluster_id", _WORD, nullable=False),
         Column("uid", _WORD, nullable=False),
@@ -157,32 +157,47 @@ def _pod_columns() -> list[Column[Any]]:
         Column("created_at", _INSTANT, nullable=False),
         Column("bound_at", _INSTANT),
         Column("ready_at", _INSTANT),
-        Column("ended_at", _INSTANT),
+        Column("ended_at", _INSTANT, nullable=not gone),
         Column("fatal_since", _INSTANT),
         Column("priority_class_name", _WORD),
         Column("details", JSONB, nullable=False),
         Column("resource_version", BigInteger, nullable=False),
         Column("updated_at", _INSTANT, nullable=False),
+        Column("k8s_phase_updated_at", _INSTANT, comment="none in rows of a release that did not write it"),
+    ]
+
+
+def _indexes_of_pods(table: str) -> list[Index]:
+    """For the pages: by what they are sorted by, and by one value of a filter in the order of the default page."""
+    words = ("namespace", "workload_uid", "node_name", "node_pool")
+    return [
+        Index(f"{table}_created_at_uid_idx", "created_at", "uid"),
+        Index(f"{table}_ended_at_uid_idx", "ended_at", "uid"),
+        Index(f"{table}_uid_idx", "uid"),
+        *(Index(f"{table}_{word}_created_at_uid_idx", word, "created_at", "uid") for word in words),
     ]
 
 
 pods = Table(
     "pods",
     metadata,
-    *_pod_columns(),
+    *_pod_columns(gone=False),
     PrimaryKeyConstraint("cluster_id", "uid"),
     Index("pods_workload_uid_idx", "cluster_id", "workload_uid"),
+    *_indexes_of_pods("pods"),
 )
 
 deleted_pods = Table(
     "deleted_pods",
     metadata,
-    *_pod_columns(),
+    *_pod_columns(gone=True),
     Column("deleted_at", _INSTANT, nullable=False),
     Column("deletion_seen", _WORD, nullable=False),
     Column("gone_version", BigInteger, nullable=False, comment="of the deletion"),
     PrimaryKeyConstraint("cluster_id", "uid", "deleted_at"),
     Index("deleted_pods_workload_uid_idx", "cluster_id", "workload_uid"),
+    Index("deleted_pods_deleted_at_uid_idx", "deleted_at", "uid"),
+    *_indexes_of_pods("deleted_pods"),
     postgresql_partition_by="RANGE (deleted_at)",
 )
 
