@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from support.workload_builders import START, a_pod, an_event, a_request, a_workload, uid_of
+from support.workload_builders import START, a_pod, a_request, a_workload, an_event, uid_of
 
 from rollcall.domain.records import Phase, PodRecord, WorkloadRecord
 from rollcall.settings import DatabaseSettings

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-
 from support.filled_view import PROJECTS, UNKNOWN, Project
 from support.surface import OPERATIONS, Operation
 from support.workload_builders import uid_of
@@ -52,7 +51,7 @@ def fault_of(ask: httpx.Client, operation: Operation, seen: Collection[Project])
     states = (False, True)
     if OF_A_PROJECT & set(operation.names("path")):
         unseen = [found for found in PROJECTS if found not in seen][:2]
-        wanted = {found: 200 for found in (*list(seen)[:2], *list(seen)[-1:])} | dict.fromkeys(unseen, 404)
+        wanted = dict.fromkeys((*list(seen)[:2], *list(seen)[-1:]), 200) | dict.fromkeys(unseen, 404)
         faults = [
             _wrong_status(ask.get(operation.target(project.ids(deleted=deleted))), status)
             for project, status in wanted.items()
