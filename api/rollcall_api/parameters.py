@@ -91,7 +91,7 @@ LIST_PARAMETERS = (
     described(
         "sortBy",
         {"type": "string", "enum": [key.value for key in Field], "default": Field.CREATED_AT.value},
-        "What the page is sorted by; the id decides between equals.",
+        "What the page is sorted by; between equals the creation decides, then the id.",
     ),
     described(
         "sortOrder",

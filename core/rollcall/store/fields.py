@@ -87,6 +87,9 @@ _COLUMNS: Mapping[Field, str] = {
     Field.PRIORITY_CLASS_NAME: "priority_class_name",
 }
 
+COMPUTED = frozenset({Field.TOTAL_PENDING_TIME_SECONDS, Field.TOTAL_RUNNING_TIME_SECONDS})
+"""Fields that are no column, and that every row has."""
+
 
 def field_value(field: Field, table: Table) -> ColumnElement[Any] | None:
     """What a field reads of a row; ``None`` for fields that no row of the table has.
