@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
     Select,
+    Subquery,
     Table,
     and_,
     bindparam,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollcall.store import tables
-from rollcall.store.fields import COMPUTED, Field, field_value, pending_seconds, running_seconds
+from rollcall.store.fields import COMPUTED, AnyField, Field, field_value, pending_seconds, running_seconds
 from rollcall.store.filters import Term, search_condition, term_condition
 from rollcall.store.records import StoredWorkload
 from rollcall.store.rows import workload_of
@@ -62,7 +63,12 @@ class Selection:
     def conditions(self) -> Sequence[ColumnElement[bool]]:
         """What the table's rows must meet."""
         terms = (term_condition(term, self.table) for term in self.terms)
-        return (visible(self.table, self.scope), *terms, search_condition(self.words, self.table))
+        return (visible(self.table, self.scope), *terms, search_condition(self.words, self.table), *self.narrowing)
+
+    @property
+    def narrowing(self) -> Sequence[ColumnElement[bool]]:
+        """What a selection of another sort demands on top."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +77,11 @@ class PageQuery(Selection):
 
     offset: int = 0
     limit: int = 50
-    sort: Field = Field.CREATED_AT
+    sort: AnyField = Field.CREATED_AT
     descending: bool = False
+
+
+Query = TypeVar("Query", bound=PageQuery)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +95,8 @@ class Page:
 
 async def workload_page(connection: AsyncConnection, query: PageQuery) -> Page:
     """One page, in one statement."""
-    statement = _page_of_any_place(replace(query, offset=0, limit=0))
-    rows = (await connection.execute(statement, _place(query))).mappings().all()
+    statement = _page_of_any_place(of_any_place(query))
+    rows = (await connection.execute(statement, place_of(query))).mappings().all()
     # The freshness comes as a row of its own, so that an empty page has it too.
     observed_at = rows[0]["observed_at"] if rows else None
     found = [row for row in rows if row["uid"] is not None]
@@ -100,20 +109,32 @@ async def workload_page(connection: AsyncConnection, query: PageQuery) -> Page:
 
 def page_statement(query: PageQuery) -> Select[Any]:
     """The statement behind a page; one row more than the limit tells whether more follow."""
-    return _page_of_any_place(replace(query, offset=0, limit=0)).params(_place(query))
+    return _page_of_any_place(of_any_place(query)).params(place_of(query))
 
 
-def _place(query: PageQuery) -> dict[str, int]:
+def of_any_place(query: Query) -> Query:
+    """The query but for offset and limit: what a kept statement is known by."""
+    return replace(query, offset=0, limit=0)
+
+
+def place_of(query: PageQuery) -> dict[str, int]:
+    """Offset and limit, as the parameters that the statements of pages have for them."""
     return {"skipped": query.offset, "wanted": query.limit + 1}
 
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
 def _page_of_any_place(query: PageQuery) -> Select[Any]:
-    """The statement but for offset and limit, which are its parameters.
+    """The statement but for :func:`place_of`.
 
     Kept, because putting a statement together takes as long as half of what PostgreSQL does with it, and a caller who
     goes through pages, or looks again, sends the same one each time.
     """
+    page = page_rows(query, _columns(query.table))
+    return with_freshness(page).order_by(*page_order(query, page))
+
+
+def page_rows(query: PageQuery, columns: Sequence[ColumnElement[Any]]) -> Subquery:
+    """These columns of the rows of a page, to be sorted by :func:`page_order`, at :func:`place_of`."""
     table = query.table
     key = _sort_column(query.sort, table)
     identity = list(table.primary_key.columns)
@@ -130,12 +151,16 @@ def _page_of_any_place(query: PageQuery) -> Select[Any]:
         .subquery("places")
     )
     sort_key = places.c.get("sort_key")
-    page = (
-        select(*_columns(table), *([] if sort_key is None else [sort_key]))
+    return (
+        select(*columns, *([] if sort_key is None else [sort_key]))
         .join(places, and_(*(column == places.c[column.name] for column in identity)))
         .subquery("page")
     )
-    return with_freshness(page).order_by(*_order(query, page.c.get("sort_key"), page))
+
+
+def page_order(query: PageQuery, page: Subquery) -> list[ColumnElement[Any]]:
+    """The order of the rows of a page."""
+    return _order(query, page.c.get("sort_key"), page)
 
 
 async def workload_by_id(
@@ -239,7 +264,7 @@ def _order(query: PageQuery, key: ColumnElement[Any] | None, rows: FromClause) -
     return [first.nulls_last() if nullable else first, *ordered]
 
 
-def _sort_column(sort: Field, table: Table) -> ColumnElement[Any] | None:
+def _sort_column(sort: AnyField, table: Table) -> ColumnElement[Any] | None:
     """What a page is sorted by before the creation; ``None`` for it itself, and for fields that no row has."""
     key = field_value(sort, table)
     if key is None or sort is Field.CREATED_AT:

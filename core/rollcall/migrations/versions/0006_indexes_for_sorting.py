@@ -1,14 +1,14 @@
 """Indexes for every sort of the deleted, and deep pages that pass over an index alone.
 
-Revision ID: 0004
-Revises: 0003
+Revision ID: 0006
+Revises: 0005
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -42,6 +42,8 @@ def upgrade() -> None:
     for table in ("workloads", "deleted_workloads"):
         op.drop_index(f"{table}_name_uid_idx", table_name=table)
         op.create_index(f"{table}_name_created_at_uid_idx", table, ["name", "created_at", "uid"])
+    for table in ("workloads", "pods", "deleted_pods"):
+        op.create_index(f"{table}_cluster_id_created_at_uid_idx", table, ["cluster_id", "created_at", "uid"])
     deleted = "deleted_workloads"
     op.drop_index("deleted_workloads_created_at_uid_idx", table_name=deleted)
     op.create_index(
