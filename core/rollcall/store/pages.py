@@ -108,7 +108,7 @@ def page_statement(query: PageQuery) -> Select[Any]:
     )
     sort_key = places.c.get("sort_key")
     page = (
-        select(*_columns(table), *([] if sort_key is None else [sort_key]))
+        select(*workload_columns(table), *([] if sort_key is None else [sort_key]))
         .join(places, and_(*(column == places.c[column.name] for column in identity)))
         .subquery("page")
     )
@@ -128,7 +128,7 @@ async def workload_by_id(
 def workload_statement(uid: str, scope: Scope) -> Select[Any]:
     """The statement behind one workload; where it is live and deleted, the live one is it."""
     live, deleted = (
-        select(*_columns(table)).where(table.c.uid == uid, visible(table, scope))
+        select(*workload_columns(table)).where(table.c.uid == uid, visible(table, scope))
         for table in (tables.workloads, tables.deleted_workloads)
     )
     found = union_all(live, deleted).subquery("found")
@@ -185,7 +185,8 @@ _FOR_WRITING = frozenset(
 """Columns that the writing statements compute with; what a reader wants of them is in others."""
 
 
-def _columns(table: Table) -> list[ColumnElement[Any]]:
+def workload_columns(table: Table) -> list[ColumnElement[Any]]:
+    """What is read of a row that becomes a :class:`StoredWorkload`."""
     kept = [column for column in table.columns if column.name not in _FOR_WRITING]
     deletion: list[ColumnElement[Any]] = []
     if "deleted_at" not in table.columns:
