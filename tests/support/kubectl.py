@@ -12,7 +12,7 @@ SECONDS = 120
 
 
 class Kubectl:
-    """kubectl with a kubeconfig, for one user after another; what it caches is in ``folder``."""
+    """The program with a kubeconfig, for one user after another; what it caches is in ``folder``."""
 
     def __init__(self, binaries: Binaries, kubeconfig: Path, folder: Path) -> None:
         self._command = binaries.command("kubectl")

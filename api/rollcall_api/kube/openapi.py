@@ -95,8 +95,10 @@ def _schemas(where: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for model in (WorkloadSpec, WorkloadStatus):
         schema = model.model_json_schema()
-        for name, inner in {**schema.pop("$defs", {}), model.__name__: schema}.items():
-            found[PREFIX + name] = _converted(inner, where)
+        words = {name: inner for name, inner in schema["$defs"].items() if "enum" in inner}
+        for name, inner in {**schema.pop("$defs"), model.__name__: schema}.items():
+            if name not in words:
+                found[PREFIX + name] = _converted(inner, where, words)
     found[f"{PREFIX}ObjectMeta"] = _object_meta()
     found[f"{PREFIX}{KIND}"] = {
         **_object("A workload: what a user submitted, and what has become of it. Read-only."),
@@ -162,24 +164,26 @@ def _reference(where: str, name: str, description: str) -> dict[str, Any]:
     return {"description": description, "allOf": [{"$ref": f"{where}{PREFIX}{name}"}]}
 
 
-def _converted(schema: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A JSON schema as Kubernetes takes it: no unions with null, no titles, no examples."""
+def _converted(schema: Mapping[str, Any], where: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON schema as Kubernetes takes it: no unions with null, no titles, no examples; ``words`` where they stand."""
     described = {"description": schema["description"]} if "description" in schema else {}
     if "$ref" in schema:
         name = str(schema["$ref"]).rpartition("/")[2]
+        if name in words:
+            return _converted({**words[name], **described}, where, words)
         reference = {"$ref": f"{where}{PREFIX}{name}"}
         return {**described, "allOf": [reference]} if described else reference
     for union in ("anyOf", "allOf"):
         if union in schema:
             real = [one for one in schema[union] if one.get("type") != "null"]
-            return {**_converted({**real[0], **described}, where)}
+            return {**_converted({**real[0], **described}, where, words)}
     found = {**described, **{key: schema[key] for key in _KEPT if key in schema}}
     if "properties" in schema:
-        found["properties"] = {name: _converted(inner, where) for name, inner in schema["properties"].items()}
+        found["properties"] = {name: _converted(inner, where, words) for name, inner in schema["properties"].items()}
     if "items" in schema:
-        found["items"] = _converted(schema["items"], where)
+        found["items"] = _converted(schema["items"], where, words)
     if isinstance(schema.get("additionalProperties"), Mapping):
-        found["additionalProperties"] = _converted(schema["additionalProperties"], where)
+        found["additionalProperties"] = _converted(schema["additionalProperties"], where, words)
     return found
 
 
