@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from rollcall.settings import Settings
-from rollcall_api import health, metrics, oauth, routes, telemetry, tokens
+from rollcall_api import events, health, metrics, oauth, routes, telemetry, tokens
 from rollcall_api.applications import Issuer
 from rollcall_api.prometheus import Prometheus
 from rollcall_api.records import Records
@@ -44,6 +44,7 @@ def create_app(settings: Settings, records: Records, rights: Rights, issuer: Iss
     app.include_router(telemetry.router)
     app.include_router(routes.router)
     app.include_router(metrics.router)
+    app.include_router(events.router)
     app.include_router(tokens.router)
     app.include_router(oauth.router)
     app.include_router(health.router)

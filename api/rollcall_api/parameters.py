@@ -35,7 +35,7 @@ def read_page_query(raw: bytes, scope: Scope) -> PageQuery:
         offset=one(given, "offset", whole_number(0, MOST_OFFSET), default=0),
         limit=one(given, "limit", whole_number(1, MOST_LIMIT), default=DEFAULT_LIMIT),
         sort=one(given, "sortBy", _sort_key, default=Field.CREATED_AT),
-        descending=one(given, "sortOrder", _sort_order, default=SortOrder.ASCENDING) is SortOrder.DESCENDING,
+        descending=one(given, "sortOrder", sort_order, default=SortOrder.ASCENDING) is SortOrder.DESCENDING,
     )
 
 
@@ -64,7 +64,12 @@ def _sort_key(name: str, text: str) -> Field:
         raise bad_parameter(name, f"must be one of {', '.join(Field)}, not {shown(text)}") from None
 
 
-def _sort_order(name: str, text: str) -> SortOrder:
+def sort_order(name: str, text: str) -> SortOrder:
+    """The direction of a page's order.
+
+    Raises:
+        RefusalError: 400, naming the parameter.
+    """
     try:
         return SortOrder(text)
     except ValueError:

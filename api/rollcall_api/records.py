@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rollcall.contract import Setting, detailed_workload_json, workload_json
+from rollcall.domain.events import KubernetesEvent
 from rollcall.store.engine import store_errors
-from rollcall.store.intervals import WorkloadPods, workload_pods
+from rollcall.store.event_pages import EventPage, EventQuery, PhaseChange, workload_events, workload_history
+from rollcall.store.intervals import WorkloadPods, workload_pod, workload_pods
 from rollcall.store.pages import (
     PageQuery,
     Scope,
@@ -68,6 +70,21 @@ class Records:
         """The pods that one workload in scope had between two instants, live or deleted."""
         async with self._connection() as connection:
             return await workload_pods(connection, uid, scope, start=start, end=end)
+
+    async def events(self, query: EventQuery) -> EventPage[KubernetesEvent] | None:
+        """A page of one workload's Kubernetes events, where it is in scope, live or deleted."""
+        async with self._connection() as connection:
+            return await workload_events(connection, query)
+
+    async def history(self, query: EventQuery) -> EventPage[KubernetesEvent | PhaseChange] | None:
+        """A page of one workload's changes of phase and events, where it is in scope, live or deleted."""
+        async with self._connection() as connection:
+            return await workload_history(connection, query)
+
+    async def pod(self, workload_uid: str, uid: str, scope: Scope) -> WorkloadPods | None:
+        """One pod of a workload in scope, live or deleted, whenever it was."""
+        async with self._connection() as connection:
+            return await workload_pod(connection, workload_uid, uid, scope)
 
     async def telemetry(self, query: TelemetryQuery) -> Telemetry:
         """Sums over the live workloads."""

@@ -63,6 +63,22 @@ class Measures:
         self.deletions = Counter(
             "rollcall_deletions", "Workloads closed, by how it was noticed: exact or late.", ["seen"], registry=registry
         )
+        self.kubernetes_events_written = Counter(
+            "rollcall_kubernetes_events_written", "Kubernetes events of workloads written.", registry=registry
+        )
+        self.kubernetes_events_dropped = Counter(
+            "rollcall_kubernetes_events_dropped",
+            "Kubernetes events given up for want of room, or refused by the database.",
+            registry=registry,
+        )
+        self.kubernetes_events_waiting = Gauge(
+            "rollcall_kubernetes_events_waiting", "Kubernetes events waiting to be written.", registry=registry
+        )
+        self.kubernetes_events_watched = Gauge(
+            "rollcall_kubernetes_events_watched",
+            "1 while Kubernetes events are read: by who writes, where it is set and allowed.",
+            registry=registry,
+        )
         self.sweeps = Counter(
             "rollcall_sweeps", "Comparisons of the lists with the rows.", ["outcome"], registry=registry
         )

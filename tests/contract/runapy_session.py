@@ -50,14 +50,14 @@ class Session:
         self.client = RunaiClient(self.api_client)
         self.workloads = self.client.workloads.workloads
 
-    async def ask(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """The data of an answer, however this kind of client hands it over."""
+    async def ask(self, method: Callable[..., Any], *args: Any, status: int = 200, **kwargs: Any) -> Any:
+        """The data of an answer with this status, however this kind of client hands it over."""
         found = method(*args, **kwargs)
         if inspect.isawaitable(found):
             found = await found
         elif hasattr(found, "get"):
             found = found.get(30)
-        assert found.status_code == 200, found
+        assert found.status_code == status, found
         return found.data
 
     async def listed(self, **kwargs: Any) -> list[dict[str, Any]]:
@@ -120,6 +120,33 @@ async def metrics(session: Session, workload_id: str) -> dict[str, Any]:
     for answer in answers:
         model.from_dict(answer)
     return {"stored": answers[0]["measurements"], "bare": answers[1]["measurements"]}
+
+
+def told_of(record: dict[str, Any]) -> bool:
+    """Whether what happened to it is asked for: to two of them is enough."""
+    return bool(record["name"].endswith("full-Running"))
+
+
+async def happened(session: Session, workload_id: str) -> dict[str, list[dict[str, Any]]]:
+    """All events and all history of a workload, page by page, each page through the client's own model."""
+    api = session.client.workloads.events
+    asked: dict[str, tuple[Callable[..., Any], Any, str, dict[str, Any]]] = {
+        "events": (api.get_workload_events, models.GetWorkloadEvents200Response, "events", {}),
+        "history": (api.get_workload_history, models.GetWorkloadHistory200Response, "records", {}),
+    }
+    if "sort_order" in inspect.signature(api.get_workload_events).parameters:
+        asked["oldest first"] = (*asked["events"][:3], {"sort_order": "asc"})
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, (method, model, key, arguments) in asked.items():
+        found[name] = []
+        offset: int | None = 0
+        while offset is not None:
+            page = await session.ask(method, workload_id, offset=offset, limit=2, **arguments)
+            kept = model.from_dict(page).to_dict()
+            assert covers(page, kept), (page, kept)
+            found[name] += page[key]
+            offset = page.get("next")
+    return found
 
 
 def through_the_models(record: dict[str, Any]) -> dict[str, Any]:
@@ -189,6 +216,7 @@ async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
             "filtered": {name: await filtered(session, terms) for name, terms in FILTERS.items()},
             "searched": await searched(session, "FULL registry.example:5000 complet"),
             "telemetry": await telemetry(session),
+            "happened": {one["name"]: await happened(session, one["id"]) for one in live + deleted if told_of(one)},
             "metrics": await metrics(session, next(one["id"] for one in live if one["name"] == "full-Running")),
             "faults": {
                 "metrics": await session.fault(
@@ -202,6 +230,10 @@ async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
                     api.get_workloads_telemetry, telemetry_type="GPU_ALLOCATION", group_by=["Name"]
                 ),
                 "limit": await session.fault(api.get_workloads, limit=501),
+                "events": await session.fault(session.client.workloads.events.get_workload_events, unknown_id),
+                "history": await session.fault(
+                    session.client.workloads.events.get_workload_history, unknown_id, limit=0
+                ),
                 "filter_by": await session.fault(api.get_workloads, filter_by=["phase==Running", "b==1"]),
                 "unknown_id": await session.fault(api.get_workload, unknown_id),
                 "malformed_id": await session.fault(api.get_workload, "a_b c?d"),

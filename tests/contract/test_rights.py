@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 from aiohttp import web
 from kubernetes.client import Configuration
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -38,7 +37,15 @@ KEPT_SECONDS = 10.0
 TOKEN = "made-up.token_of~a/caller+1="
 TELEMETRY = "/api/v1/workloads/telemetry?telemetryType=WORKLOADS_COUNT"
 METRICS = f"/api/v1/workloads/{uid_of('of-a')}/metrics?metricType=POD_COUNT&start=2026-01-01&end=2026-01-02"
-PATHS = ("/api/v1/workloads", "/api/v1/workloads/count", f"/api/v1/workloads/{uid_of('of-a')}", TELEMETRY, METRICS)
+HAPPENED = tuple(f"/api/v1/workloads/{uid_of('of-a')}/{end}" for end in ("events", "history"))
+PATHS = (
+    "/api/v1/workloads",
+    "/api/v1/workloads/count",
+    f"/api/v1/workloads/{uid_of('of-a')}",
+    TELEMETRY,
+    METRICS,
+    *HAPPENED,
+)
 
 Clients = Callable[..., httpx.AsyncClient]
 
@@ -240,7 +247,7 @@ async def test_what_is_out_of_scope_looks_like_what_is_not_there(
     client_of: Clients, api_server: ReviewingServer
 ) -> None:
     api_server.let_in(TOKEN, "ada", A)
-    for path in (f"/api/v1/workloads/{uid_of('of-a')}", METRICS):
+    for path in (f"/api/v1/workloads/{uid_of('of-a')}", METRICS, *HAPPENED):
         assert (await client_of().get(path)).status_code == 200
         hidden = await client_of().get(path.replace(uid_of("of-a"), uid_of("of-b")))
         absent = await client_of().get(path.replace(uid_of("of-a"), uid_of("nobody")))
@@ -442,17 +449,7 @@ async def test_where_no_application_is_set_up_it_is_told_what_to_send_instead(cl
 
 async def test_no_token_is_ever_logged(database: DatabaseSettings, api_server: ReviewingServer, tmp_path: Path) -> None:
     """Of the process as an admin starts it, at the level that logs most, through every outcome."""
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(
-        yaml.safe_dump(
-            {
-                "clusters": [{"name": "c", "cluster": {"server": api_server.url}}],
-                "users": [{"name": "api", "user": {"token": "own-secret-token"}}],
-                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "api"}}],
-                "current-context": "c",
-            }
-        )
-    )
+    kubeconfig = api_server.kubeconfig(tmp_path, "own-secret-token")
     api_server.let_in("good-secret-token", "ada", A)
     api_server.let_in("idle-secret-token", "bob")
     with ApiProcess(tmp_path, database, kubeconfig=kubeconfig, log__level="debug") as api:

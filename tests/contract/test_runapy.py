@@ -1,15 +1,8 @@
 """The official Python client, unchanged, in two versions, against a running API."""
 
 import asyncio
-import fcntl
-import hashlib
-import json
-import os
 import re
-import shutil
 import subprocess
-import sys
-import venv
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
@@ -18,10 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import pytest
 from support.api_process import ApiProcess
-from support.workload_builders import START, a_pod, a_request, a_workload, uid_of
+from support.runapy import REQUIREMENTS, VERSIONS, python_with, run_session
+from support.workload_builders import START, a_pod, a_request, a_workload, an_event, uid_of
 
 from rollcall.domain.attachments import Connection, ConnectionType, Datasource, DatasourceType, Tool, Topology
 from rollcall.domain.records import (
@@ -41,13 +34,12 @@ from rollcall.domain.records import (
 )
 from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine
+from rollcall.store.event_writes import OwnedEvent, write_events
 from rollcall.store.memory import touch_cluster
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
 
-REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
 SESSION = Path(__file__).with_name("runapy_session.py")
-VERSIONS = ("1.218.0", "1.224.0")
 CLUSTER = uid_of("cluster")
 
 BARE: dict[str, Any] = {
@@ -165,6 +157,7 @@ def address(shared_database: DatabaseSettings, tmp_path_factory: pytest.TempPath
             Batch(gone_workloads=gone),
         )
     )
+    asyncio.run(_happen(shared_database))
     with ApiProcess(tmp_path_factory.mktemp("api"), shared_database) as api:
         yield api.address
 
@@ -180,46 +173,32 @@ async def _write(database: DatabaseSettings, *batches: Batch) -> None:
         await engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def python_with() -> Callable[[str], Path]:
-    """The Python of an environment with one version of the client; made once into the user's cache."""
-    return _python_with
+HAPPENED = (
+    an_event("scheduled", reason="Scheduled", source="default-scheduler"),
+    an_event("started", at=START + timedelta(seconds=2, microseconds=5)),
+    an_event("bare", at=START + timedelta(seconds=3), reason=None, source=None, message="", type="Warning", count=9),
+)
+"""To the workload that runs, and with other ids to the same one deleted; the oldest first."""
 
 
-def _python_with(version: str) -> Path:
-    lock = REQUIREMENTS / f"runapy-{version}.txt"
-    content = hashlib.sha256(lock.read_bytes() + f"{sys.version}{sys.base_prefix}".encode()).hexdigest()[:16]
-    folder = platformdirs.user_cache_path("rollcall") / "runapy" / f"{version}-{content}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    python, stamp = folder / "bin" / "python", folder / "installed"
-    # An environment cannot be moved, so what makes it whole is the stamp, and only one process makes it.
-    with (folder.parent / f"{folder.name}.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if not stamp.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            venv.create(folder, with_pip=True)
-            pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-            done = subprocess.run([*pip, "-r", lock], capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            stamp.touch()
-    return python
+async def _happen(database: DatabaseSettings) -> None:
+    engine = create_engine(database, application_name="test")
+    events = [
+        OwnedEvent(
+            event=replace(event, uid=uid_of(f"{prefix}{event.uid}")), workload_uid=uid_of(f"{prefix}full-Running")
+        )
+        for prefix in ("", "old-")
+        for event in HAPPENED
+    ]
+    async with engine.begin() as connection:
+        await write_events(connection, CLUSTER, events, observed_at=START + timedelta(days=1))
+    await engine.dispose()
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def sessions(
-    request: pytest.FixtureRequest, address: str, python_with: Callable[[str], Path]
-) -> tuple[str, dict[str, Any]]:
+def sessions(request: pytest.FixtureRequest, address: str) -> tuple[str, dict[str, Any]]:
     """What a session of each kind of the client saw; its import alone takes seconds, so one process holds them all."""
-    done = subprocess.run(
-        [python_with(request.param), "-I", SESSION, address, uid_of("nobody")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
-        env={key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY")},
-    )
-    assert done.returncode == 0, done.stderr
-    return request.param, json.loads(done.stdout)
+    return request.param, run_session(SESSION, request.param, address, uid_of("nobody"))
 
 
 @pytest.fixture(params=["sync", "threaded", "async"])
@@ -317,6 +296,42 @@ def test_its_metrics_are_those_of_the_workloads_pod(session: tuple[str, dict[str
     assert (bare["type"], len(bare["values"])) == ("POD_COUNT", 20)
 
 
+@pytest.mark.parametrize("name", ["full-Running", "old-full-Running"])
+def test_its_events_and_history_are_what_happened(session: tuple[str, dict[str, Any]], name: str) -> None:
+    version, seen = session
+    assert set(seen["happened"]) == {"full-Running", "old-full-Running"}
+    found = seen["happened"][name]
+    newest_first = [event.message for event in reversed(HAPPENED)]
+    assert [event["message"] for event in found["events"]] == newest_first
+    assert ("oldest first" in found) == (version == "1.224.0")
+    assert found.get("oldest first", found["events"][::-1]) == found["events"][::-1]
+    scheduled = found["events"][-1]
+    assert scheduled == {
+        "id": scheduled["id"],
+        "clusterId": CLUSTER,
+        "createdAt": "2026-01-01T00:00:00Z",
+        "type": "Normal",
+        "reason": "Scheduled",
+        "source": "default-scheduler",
+        "message": "Started container scheduled",
+        "count": 1,
+        "involvedObject": {
+            "uid": uid_of("train-0"),
+            "kind": "Pod",
+            "name": "train-0",
+            "namespace": "runai-team-a",
+        },
+    }
+    history = found["history"]
+    assert [one["spec"]["event"] for one in history if one["meta"]["type"] == "Event"] == found["events"]
+    (phase,) = [one for one in history if one["meta"]["type"] == "PhaseUpdate"]
+    assert phase == {
+        "meta": {"creationTimestamp": "2026-01-01T00:00:00Z", "type": "PhaseUpdate"},
+        "spec": {"event": None, "phaseUpdate": {"phase": "Running", "phaseMessage": FULL["phase_message"]}},
+    }
+    assert len(history) == len(HAPPENED) + 1
+
+
 def test_its_telemetry_is_that_of_what_it_lists(session: tuple[str, dict[str, Any]]) -> None:
     version, seen = session
     sums = {name: values_of(answer) for name, answer in seen["telemetry"].items()}
@@ -349,6 +364,8 @@ def values_of(answer: dict[str, Any]) -> dict[tuple[str, ...], Decimal]:
     [
         ("group_by", "BadRequestException", 400, "groupBy"),
         ("limit", "BadRequestException", 400, "limit"),
+        ("events", "NotFoundException", 404, "no workload"),
+        ("history", "BadRequestException", 400, "limit"),
         ("metrics", "BadRequestException", 400, "start"),
         ("filter_by", "BadRequestException", 400, "filterBy has the term 'b==1'"),
         ("unknown_id", "NotFoundException", 404, "no workload"),
@@ -373,7 +390,7 @@ def test_the_locks_pin_hashes_and_name_no_registry(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_example_of_the_reference_page_runs(address: str, python_with: Callable[[str], Path], version: str) -> None:
+def test_the_example_of_the_reference_page_runs(address: str, version: str) -> None:
     page = (REQUIREMENTS.parent / "docs" / "reference" / "api.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert "http://127.0.0.1:8080" in example

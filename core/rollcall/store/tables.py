@@ -1,7 +1,8 @@
 """The tables. Everything that can be filtered or sorted by is a typed column; ``details`` is for display alone.
 
 Live and deleted are apart: `workloads` and `pods` hold what is there now, so that no live query pays for history;
-`deleted_workloads`, `deleted_pods` and `phase_changes` are partitioned by month, so that retention drops partitions.
+`deleted_workloads`, `deleted_pods` and `phase_changes` are partitioned by month and `events`, which are kept for days,
+by day, so that retention drops partitions.
 Text compares by code point (``COLLATE "C"``), so that a page's order does not depend on the server's locale.
 ``cluster_id`` leads every key: many clusters share one database, and it is what the tables would be distributed by.
 """
@@ -204,6 +205,29 @@ phase_changes = Table(
     postgresql_partition_by="RANGE (at)",
 )
 
+events = Table(
+    "events",
+    metadata,
+    Column("cluster_id", _WORD, nullable=False),
+    Column("uid", _WORD, nullable=False),
+    Column("workload_uid", _WORD, nullable=False),
+    Column("created_at", _INSTANT, nullable=False, comment="of the Event object; it never changes"),
+    Column("at", _INSTANT, nullable=False, comment="when it happened last"),
+    Column("count", Integer, nullable=False),
+    Column("type", _WORD, nullable=False),
+    Column("reason", _WORD),
+    Column("message", _WORD, nullable=False),
+    Column("source", _WORD),
+    Column("involved_uid", _WORD, nullable=False),
+    Column("involved_kind", _WORD, nullable=False),
+    Column("involved_namespace", _WORD, nullable=False),
+    Column("involved_name", _WORD, nullable=False),
+    PrimaryKeyConstraint("cluster_id", "uid", "created_at"),
+    Index("events_workload_uid_at_uid_idx", "cluster_id", "workload_uid", "at", "uid"),
+    postgresql_partition_by="RANGE (created_at)",
+    comment="Kubernetes events of workloads' objects",
+)
+
 tombstones = Table(
     "tombstones",
     metadata,
@@ -265,5 +289,8 @@ cluster_versions = Table(
     comment="counts the changes of a cluster's workloads, in the order in which they were committed",
 )
 
-PARTITIONED = (deleted_workloads, deleted_pods, phase_changes)
+MONTHLY = (deleted_workloads, deleted_pods, phase_changes)
 """The tables that history fills and retention empties, a partition a month."""
+
+PARTITIONED = (*MONTHLY, events)
+"""All tables with partitions; of `events` there is one a day."""

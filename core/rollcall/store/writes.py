@@ -194,7 +194,7 @@ async def write_batch(
     ]
     workloads = await _count(connection, UPSERT_WORKLOADS, rows, context)
     if workloads < len(rows):
-        await connection.execute(COMPLETE_LAST_PHASES, {"cluster_id": cluster_id, "rows": _json(rows)})
+        await connection.execute(COMPLETE_LAST_PHASES, {"cluster_id": cluster_id, "rows": json_rows(rows)})
     pods = await _count(connection, UPSERT_PODS, [pod_row(record) for record in batch.pods], context)
     return WriteResult(
         workloads_written=workloads,
@@ -210,11 +210,11 @@ async def _count(
 ) -> int:
     if not rows:
         return 0
-    result = await connection.execute(statement, {**context, "rows": _json(rows)})
+    result = await connection.execute(statement, {**context, "rows": json_rows(rows)})
     return int(result.scalar_one())
 
 
-def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+def json_rows(rows: Sequence[Mapping[str, Any]]) -> str:
     """JSON that PostgreSQL takes: it refuses NUL and lone surrogates, wherever they came from."""
     written = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
     return written.replace("\\u0000", "\\ufffd").encode("utf-8", "replace").decode("utf-8")
