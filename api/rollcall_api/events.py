@@ -20,8 +20,8 @@ from rollcall_api.endpoints import (
     workload_id_of,
 )
 from rollcall_api.event_models import EventList, History, HistoryRecordType
-from rollcall_api.parameters import DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET, SortOrder, sort_order
-from rollcall_api.query_strings import described, one, read_query, whole_number
+from rollcall_api.parameters import DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET, SortOrder, read_place, sort_order
+from rollcall_api.query_strings import described, one, read_query
 from rollcall_api.records import Answer
 from rollcall_api.refusals import not_found
 
@@ -93,7 +93,9 @@ def read_event_query(raw: bytes, workload_uid: str, scope: Scope) -> EventQuery:
     """
     given = read_query(raw, {"offset", "limit", "sortOrder"})
     order = one(given, "sortOrder", sort_order, default=SortOrder.DESCENDING)
-    return EventQuery(workload_uid=workload_uid, scope=scope, descending=order is SortOrder.DESCENDING, **_part(given))
+    return EventQuery(
+        workload_uid=workload_uid, scope=scope, descending=order is SortOrder.DESCENDING, **read_place(given)
+    )
 
 
 def read_history_query(raw: bytes, workload_uid: str, scope: Scope) -> EventQuery:
@@ -102,14 +104,7 @@ def read_history_query(raw: bytes, workload_uid: str, scope: Scope) -> EventQuer
     Raises:
         RefusalError: 400, naming the parameter.
     """
-    return EventQuery(workload_uid=workload_uid, scope=scope, **_part(read_query(raw, {"offset", "limit"})))
-
-
-def _part(given: dict[str, list[str]]) -> dict[str, Any]:
-    return {
-        "offset": one(given, "offset", whole_number(0, MOST_OFFSET), default=0),
-        "limit": one(given, "limit", whole_number(1, MOST_LIMIT), default=DEFAULT_LIMIT),
-    }
+    return EventQuery(workload_uid=workload_uid, scope=scope, **read_place(read_query(raw, {"offset", "limit"})))
 
 
 def event_json(event: KubernetesEvent, cluster_id: str) -> dict[str, Any]:

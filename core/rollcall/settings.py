@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -44,6 +45,9 @@ class DatabaseSettings(BaseModel):
     )
     lock_timeout_seconds: PositiveFloat = Field(default=5, description="Longest wait for a lock.")
     connect_timeout_seconds: PositiveInt = Field(default=5, description="Longest wait for a connection.")
+    migrate_wait_seconds: NonNegativeFloat = Field(
+        default=60, description="How long `rollcall migrate` tries again where the database is away."
+    )
 
 
 class ClusterSettings(BaseModel):

@@ -95,6 +95,9 @@ class Measures:
         self.kinds_refused = Gauge(
             "rollcall_kinds_refused", "Descriptions of kinds that were not understood.", registry=registry
         )
+        self.database_up = Gauge(
+            "rollcall_database_up", "1 where the database answered when it was asked last.", registry=registry
+        )
         self.is_leader = Gauge("rollcall_is_leader", "1 where this operator writes.", registry=registry)
         for seen in DeletionSeen:
             self.deletions.labels(seen.value)

@@ -141,7 +141,14 @@ class Operator:
         self._take_signals()
         operator = self.settings.operator
         access = self._access()
-        probes = Probes(self.state, self.life, self.measures, self._unready_because, lambda: self._stage)
+        probes = Probes(
+            self.state,
+            self.life,
+            self.measures,
+            self._unready_because,
+            stage=lambda: self._stage,
+            database_ok=lambda: self._database_ok,
+        )
         runner, port = await serve(probes, host=operator.host, port=operator.port)
         log.info("operator_started", server=access.server, host=operator.host, port=port)
         try:

@@ -71,6 +71,20 @@ class Session:
             offset = page.get("next")
         return records
 
+    async def every_pod(self, method: Callable[..., Any], **kwargs: Any) -> list[dict[str, Any]]:
+        """Every pod of a list, page after page; none that the client's model bends or refuses."""
+        found: list[dict[str, Any]] = []
+        offset: int | None = 0
+        while offset is not None:
+            page = await self.ask(method, offset=offset, **kwargs)
+            read = models.ListPods200Response.from_dict(page)
+            assert [covers(sent, kept.to_dict()) for sent, kept in zip(page["pods"], read.pods, strict=True)] == [
+                True
+            ] * len(page["pods"]), page["pods"]
+            found += page["pods"]
+            offset = page.get("next")
+        return found
+
     async def fault(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
         """What the client raises, with the error body through the client's own model."""
         try:
@@ -178,6 +192,32 @@ def covers(sent: Any, kept: Any) -> bool:
     return bool(sent == kept)
 
 
+async def pods(session: Session, workload_id: str) -> dict[str, Any]:
+    """Every pod, by each of the three methods, each answer through the client's own models."""
+    api = session.client.workloads.pods
+    full, day = models.PodVerbosity.FULL, "createdAt>=2026-01-01T00:00:00+00:00"
+    asked: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+        "live": (api.list_pods, {}),
+        "deleted": (api.list_pods, {"deleted": True, "limit": PAGE, "sort_by": "deletedAt", "sort_order": "desc"}),
+        "full": (api.list_pods, {"verbosity": full, "completed": "all", "filter_by": [day, "nodeName!=a,b"]}),
+        "ended": (api.list_pods, {"completed": "true", "sort_by": "completedAt"}),
+        "of the workload": (api.get_workload_pods, {"workload_id": workload_id, "limit": PAGE}),
+        "gone from it": (api.get_workload_pods, {"workload_id": workload_id, "deleted": True}),
+    }
+    if "search" in inspect.signature(api.list_pods).parameters:
+        asked["searched"] = (api.list_pods, {"search": "BARE-p Succeeded"})
+    found: dict[str, Any] = {name: await session.every_pod(method, **more) for name, (method, more) in asked.items()}
+    for name, more in (
+        ("count", {}),
+        ("count_deleted", {"deleted": True}),
+        ("count_on", {"filter_by": ["nodeName=^GPU"]}),
+    ):
+        found[name] = (await session.ask(api.count_pods, **more))["count"]
+    found["fault"] = await session.fault(api.list_pods, sort_by="name")
+    found["unknown"] = await session.fault(api.get_workload_pods, "00000000-0000-4000-8000-000000000000")
+    return found
+
+
 async def filtered(session: Session, terms: list[str]) -> dict[str, Any]:
     """What a filter lists, live and deleted, and what it counts."""
     counted = await session.ask(session.workloads.count_workloads, filter_by=terms)
@@ -218,6 +258,7 @@ async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
             "telemetry": await telemetry(session),
             "happened": {one["name"]: await happened(session, one["id"]) for one in live + deleted if told_of(one)},
             "metrics": await metrics(session, next(one["id"] for one in live if one["name"] == "full-Running")),
+            "pods": await pods(session, next(one["id"] for one in live if one["name"] == "full-Running")),
             "faults": {
                 "metrics": await session.fault(
                     api.get_workload_metrics,

@@ -17,6 +17,7 @@ from support.runapy import REQUIREMENTS, VERSIONS, python_with, run_session
 from support.workload_builders import START, a_pod, a_request, a_workload, an_event, uid_of
 
 from rollcall.domain.attachments import Connection, ConnectionType, Datasource, DatasourceType, Tool, Topology
+from rollcall.domain.constraints import Constraints, NodeExpression, NodeTerm, Toleration
 from rollcall.domain.records import (
     Category,
     Condition,
@@ -25,6 +26,7 @@ from rollcall.domain.records import (
     OrgType,
     Phase,
     PhaseReason,
+    PodRecord,
     RequestedPods,
     ResourceRequest,
     Resources,
@@ -141,6 +143,55 @@ def every_record() -> list[WorkloadRecord]:
     return records
 
 
+def every_pod() -> tuple[PodRecord, ...]:
+    """A pod of a workload with metrics; bare and full ones of every phase of another, there and gone."""
+    full: dict[str, Any] = {
+        "ip": "fd00::1",
+        "requested": FULL["workload_requested"],
+        "allocated": EVERYTHING,
+        "containers": (("main", "trainer:1", START), ("side", "", None)),
+        "requested_node_pools": ("big", "small"),
+        "ended_at": START + timedelta(hours=1, microseconds=1),
+        "constraints": Constraints(
+            tolerations=(
+                Toleration(key="gpu", operator="Equal", value="", effect="NoExecute", seconds=0),
+                Toleration(),
+            ),
+            required=(
+                NodeTerm(
+                    expressions=tuple(
+                        NodeExpression(key="zone", operator=word, values=("1",))
+                        for word in ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
+                    )
+                ),
+            ),
+            preferred=(NodeTerm(weight=100, expressions=(NodeExpression(key="gpu", operator="Exists"),)),),
+        ),
+    }
+    bare = {
+        "node_name": None,
+        "node_pool": None,
+        "priority_class_name": None,
+        "containers": (),
+        "allocated": Resources(),
+    }
+    of = {"workload": "full-Pending"}
+    return (
+        a_pod(workload="full-Running"),
+        a_pod("lost", workload="nobody", **bare),
+        *(
+            a_pod(f"{age}{name}-pod-{phase}", k8s_phase=phase, **of, **more)
+            for age in ("", "old-")
+            for phase in ("Pending", "Running", "Succeeded", "Failed", "Unknown")
+            for name, more in (("bare", bare), ("full", full))
+        ),
+    )
+
+
+def _gone(pod: PodRecord) -> Gone:
+    return Gone(uid=pod.uid, observed_version=99, at=START + timedelta(days=1), seen=DeletionSeen.EXACT)
+
+
 @pytest.fixture(scope="module")
 def address(shared_database: DatabaseSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running API on a database with every record, live and deleted."""
@@ -153,8 +204,10 @@ def address(shared_database: DatabaseSettings, tmp_path_factory: pytest.TempPath
     asyncio.run(
         _write(
             shared_database,
-            Batch(workloads=(*live, *dead), pods=(a_pod(workload="full-Running"),)),
-            Batch(gone_workloads=gone),
+            Batch(workloads=(*live, *dead), pods=every_pod()),
+            Batch(
+                gone_workloads=gone, gone_pods=tuple(_gone(pod) for pod in every_pod() if pod.name.startswith("old"))
+            ),
         )
     )
     asyncio.run(_happen(shared_database))
@@ -294,6 +347,26 @@ def test_its_metrics_are_those_of_the_workloads_pod(session: tuple[str, dict[str
     }
     (bare,) = seen["metrics"]["bare"]
     assert (bare["type"], len(bare["values"])) == ("POD_COUNT", 20)
+
+
+def test_its_pods_are_listed_counted_and_taken_by_its_models(session: tuple[str, dict[str, Any]]) -> None:
+    version, seen = session
+    pods = seen["pods"]
+    names = {pod.name for pod in every_pod()}
+    gone = {name for name in names if name.startswith("old-")}
+    listed = {name: [pod["name"] for pod in found] for name, found in pods.items() if isinstance(found, list)}
+    assert sorted(listed["live"]) == sorted(listed["full"]) == sorted(names - gone)
+    assert sorted(listed["deleted"]) == sorted(gone)
+    assert len(listed["ended"]) == sum(pod.ended_at is not None for pod in every_pod()) - len(gone) // 2
+    assert listed["of the workload"] == ["train-0"]
+    assert listed["gone from it"] == []
+    assert listed.get("searched") == (None if version == "1.218.0" else ["bare-pod-Succeeded"])
+    assert (pods["count"], pods["count_deleted"]) == (len(names - gone), len(gone))
+    assert pods["count_on"] == sum(pod.node_name is not None for pod in every_pod() if pod.name not in gone)
+    named = {(pod["name"], pod.get("workloadName"), pod.get("projectName")) for pod in pods["full"]}
+    assert {("train-0", "full-Running", "team-a"), ("lost", None, None)} < named
+    assert not any("workloadName" in pod for pod in pods["live"])
+    assert (pods["fault"]["raised"], pods["unknown"]["raised"]) == ("BadRequestException", "NotFoundException")
 
 
 @pytest.mark.parametrize("name", ["full-Running", "old-full-Running"])

@@ -107,6 +107,7 @@ def a_pod(name: str = "train-0", *, workload: str = "train", **changes: Any) -> 
         priority_class_name="train",
         containers=(("main", "trainer:1", START),),
         resource_version=10,
+        k8s_phase_at=START,
     )
     return replace(record, **changes)
 
