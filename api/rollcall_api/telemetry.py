@@ -135,10 +135,11 @@ async def get_workloads_telemetry(request: Request) -> Response:
     headers = freshness_header(found.observed_at)
     if wants_csv(request):
         return csv_response(*_table(query, found), headers)
-    return json_response(_body(query, found), headers={**headers, **VARY})
+    return json_response(telemetry_body(query, found), headers={**headers, **VARY})
 
 
-def _body(query: TelemetryQuery, found: Telemetry) -> dict[str, Any]:
+def telemetry_body(query: TelemetryQuery, found: Telemetry) -> dict[str, Any]:
+    """The answer of the contract."""
     values: list[dict[str, Any]] = []
     for group in found.groups:
         groups = [

@@ -12,7 +12,7 @@ import aiohttp
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from rollcall.cluster_access import METADATA, Access, find_access, get_json
+from rollcall.cluster_access import Access, cluster_uid, find_access
 from rollcall.domain.autoscaling import AUTOSCALING_KINDS
 from rollcall.domain.exposing import EXPOSING_KINDS
 from rollcall.domain.facts import KindKey
@@ -216,7 +216,7 @@ class Operator:
         until = now() + timedelta(seconds=_BEGIN_SECONDS)
         while True:
             try:
-                self._cluster_id = self.settings.cluster.id or await _cluster_uid(session, server)
+                self._cluster_id = self.settings.cluster.id or await cluster_uid(session, server)
                 lessons = await teacher.begin()
             except ClusterError:
                 if now() > until:
@@ -521,14 +521,6 @@ class Operator:
         if stale:
             return f"no sign of life from the watch of {', '.join(sorted(key.kind for key in stale))}"
         return None
-
-
-async def _cluster_uid(session: aiohttp.ClientSession, server: str) -> str:
-    found = await get_json(session, server, "/api/v1/namespaces/kube-system", accept=METADATA)
-    uid = (found.get("metadata") or {}).get("uid")
-    if not uid:
-        raise ClusterError("The namespace kube-system has no uid; set ROLLCALL_CLUSTER__ID.")
-    return str(uid)
 
 
 def first_sentence(errors: BaseExceptionGroup[BaseException]) -> RollcallError | None:

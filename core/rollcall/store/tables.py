@@ -84,6 +84,13 @@ def _workload_columns() -> list[Column[Any]]:
         Column("images", ARRAY(_WORD), nullable=False),
         Column("details", JSONB, nullable=False, comment="for display alone: never filtered, never sorted"),
         Column("observed_version", BigInteger, nullable=False, comment="an older observation loses to it"),
+        Column(
+            "changed_version",
+            BigInteger,
+            nullable=False,
+            server_default="1",
+            comment="of cluster_versions, when it last changed",
+        ),
     ]
 
 
@@ -343,6 +350,15 @@ node_pools = Table(
     Column("nodes", Integer, nullable=False),
     Column("gpu_micros", BigInteger, nullable=False),
     PrimaryKeyConstraint("cluster_id", "name"),
+)
+
+cluster_versions = Table(
+    "cluster_versions",
+    metadata,
+    Column("cluster_id", _WORD, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    PrimaryKeyConstraint("cluster_id"),
+    comment="counts the changes of a cluster's workloads, in the order in which they were committed",
 )
 
 MONTHLY = (deleted_workloads, deleted_pods, phase_changes)
