@@ -4,15 +4,16 @@ Run by ``make docs``. Each is a function from nothing to text, so that the test 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from rollcall.domain.kinds.catalogue import all_entries
 from rollcall.domain.kinds.entry import KindEntry, Role, Words
-from rollcall.settings import PREFIX, DatabaseSettings, Settings, setting_fields
+from rollcall.settings import PREFIX, DatabaseSettings, Settings
 from rollcall.store.engine import create_engine
 from rollcall_api.app import create_app
 from rollcall_api.records import Records
@@ -24,6 +25,15 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 RIGHTS = ROOT / "deploy" / "manifests" / "operator-rights.yaml"
+
+
+def _leaves(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """The settings of a section, those of its parts among them."""
+    for name, inner in model.model_fields.items():
+        if isinstance(inner.annotation, type) and issubclass(inner.annotation, BaseModel):
+            yield from _leaves(inner.annotation, f"{path}{name}__")
+        else:
+            yield path + name, inner
 
 
 def settings_page() -> str:
@@ -43,7 +53,7 @@ def settings_page() -> str:
             continue
         lines += ["", f"## {section}", "", (model.__doc__ or "").strip(), "", "| variable | default | what it does |"]
         lines.append("| --- | --- | --- |")
-        for name, inner in setting_fields(f"{PREFIX}{section.upper()}", model):
+        for name, inner in _leaves(model):
             default = inner.default
             if default is None or default is PydanticUndefined:
                 shown = "none"
@@ -53,7 +63,7 @@ def settings_page() -> str:
                 shown = f"`{default.get_secret_value()}`"
             else:
                 shown = f"`{str(default).lower() if isinstance(default, bool) else default}`"
-            lines.append(f"| `{name}` | {shown} | {inner.description} |")
+            lines.append(f"| `{PREFIX}{section.upper()}__{name.upper()}` | {shown} | {inner.description} |")
     return "\n".join(lines) + "\n"
 
 
@@ -221,7 +231,7 @@ rules:
   - apiGroups: [coordination.k8s.io]
     resources: [leases]
     resourceNames: [rollcall-operator]
-    verbs: [get, update, patch]
+    verbs: [get, update]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from rollcall.settings import Settings
-from rollcall_api import health, metrics, oauth, routes, telemetry, tokens
+from rollcall_api import events, health, metrics, oauth, pods, routes, telemetry, tokens
 from rollcall_api.applications import Issuer
 from rollcall_api.prometheus import Prometheus
 from rollcall_api.rate_limits import CallerLimits, NoLimits
@@ -46,10 +46,12 @@ def create_app(settings: Settings, records: Records, rights: Rights, issuer: Iss
     app.state.measures = health.RequestMeasures()
     app.add_middleware(health.MeasureRequests, measures=app.state.measures)
     add_refusals(app)
-    # Before the workload of any id: telemetry is none.
+    # Before the workload of any id: telemetry is none, nor are pods.
     app.include_router(telemetry.router)
+    app.include_router(pods.router)
     app.include_router(routes.router)
     app.include_router(metrics.router)
+    app.include_router(events.router)
     app.include_router(tokens.router)
     app.include_router(oauth.router)
     app.include_router(health.router)

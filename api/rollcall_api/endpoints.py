@@ -39,6 +39,15 @@ WORKLOAD_ID = {
 }
 """What :func:`workload_id_of` reads, for the OpenAPI document."""
 
+POD_ID = {
+    "name": "podId",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+    "description": "The pod's id.",
+}
+"""What :func:`pod_id_of` reads, for the OpenAPI document."""
+
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
@@ -48,7 +57,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         400: "The request is at fault; the message names the parameter.",
         401: "No bearer token, or one that is not valid.",
         403: "The caller may not list workloads in any namespace.",
-        404: "No such workload, or none that the caller may see.",
+        404: "No such workload or pod, or none that the caller may see.",
         503: "The database, the Kubernetes API or the issuer of tokens is away; try again.",
     }
     found: dict[int | str, dict[str, Any]] = {200: {"headers": _OBSERVED}}
@@ -90,6 +99,18 @@ def workload_id_of(request: Request) -> str:
     found: str = request.path_params["workloadId"]
     if not _ID.fullmatch(found):
         raise not_found()
+    return found.lower()
+
+
+def pod_id_of(request: Request) -> str:
+    """The path's pod id.
+
+    Raises:
+        RefusalError: 404 where it can be none.
+    """
+    found: str = request.path_params["podId"]
+    if not _ID.fullmatch(found):
+        raise not_found("pod")
     return found.lower()
 
 

@@ -1,7 +1,7 @@
 """What the API reads: the store's pages, as answers of the contract, once the schema is known to be this release's."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,11 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rollcall.contract import Setting, detailed_workload_json, workload_json
+from rollcall.domain.events import KubernetesEvent
+from rollcall.pod_contract import pod_json
 from rollcall.store.engine import store_errors
-from rollcall.store.intervals import WorkloadPods, workload_pods
+from rollcall.store.event_pages import EventPage, EventQuery, PhaseChange, workload_events, workload_history
+from rollcall.store.intervals import WorkloadPods, workload_pod, workload_pods
 from rollcall.store.pages import (
     PageQuery,
     Scope,
@@ -21,6 +24,7 @@ from rollcall.store.pages import (
     workload_count,
     workload_page,
 )
+from rollcall.store.pods import PodPage, PodQuery, pod_count, pod_page
 from rollcall.store.records import StoredWorkload
 from rollcall.store.schema import check_schema
 from rollcall.store.telemetry import Telemetry, TelemetryQuery, workload_telemetry
@@ -64,10 +68,43 @@ class Records:
             count, observed_at = await workload_count(connection, selection)
         return Answer({"count": count}, observed_at)
 
+    async def pods(self, query: PodQuery, *, full: bool) -> Answer:
+        """A page of pods; ``next`` is there when more follow."""
+        async with self._connection() as connection:
+            page = await pod_page(connection, query)
+        return self._pods(query, page, full=full)
+
+    async def workload_pods(self, query: PodQuery) -> Answer | None:
+        """A page of one workload's pods, where it is in scope."""
+        async with self._connection() as connection:
+            page = await pod_page(connection, query)
+        return self._pods(query, page) if page.workload_is_known else None
+
+    async def pod_count(self, query: PodQuery) -> Answer:
+        """How many pods there are, exactly."""
+        async with self._connection() as connection:
+            count, observed_at = await pod_count(connection, query)
+        return Answer({"count": count}, observed_at)
+
     async def pods_between(self, uid: str, scope: Scope, *, start: datetime, end: datetime) -> WorkloadPods | None:
         """The pods that one workload in scope had between two instants, live or deleted."""
         async with self._connection() as connection:
             return await workload_pods(connection, uid, scope, start=start, end=end)
+
+    async def events(self, query: EventQuery) -> EventPage[KubernetesEvent] | None:
+        """A page of one workload's Kubernetes events, where it is in scope, live or deleted."""
+        async with self._connection() as connection:
+            return await workload_events(connection, query)
+
+    async def history(self, query: EventQuery) -> EventPage[KubernetesEvent | PhaseChange] | None:
+        """A page of one workload's changes of phase and events, where it is in scope, live or deleted."""
+        async with self._connection() as connection:
+            return await workload_history(connection, query)
+
+    async def pod(self, workload_uid: str, uid: str, scope: Scope) -> WorkloadPods | None:
+        """One pod of a workload in scope, live or deleted, whenever it was."""
+        async with self._connection() as connection:
+            return await workload_pod(connection, workload_uid, uid, scope)
 
     async def telemetry(self, query: TelemetryQuery) -> Telemetry:
         """Sums over the live workloads."""
@@ -90,6 +127,14 @@ class Records:
         async with self._connection() as connection:
             return await freshness(connection)
 
+    def connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection for one statement, for other ways of reading than these.
+
+        Raises:
+            StoreError: there is none to be had, or the schema is not this release's.
+        """
+        return self._connection()
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
         with store_errors():
@@ -98,6 +143,12 @@ class Records:
                     await check_schema(connection)
                     self._schema_known = True
                 yield connection
+
+    def _pods(self, query: PodQuery, page: PodPage, *, full: bool = False) -> Answer:
+        body: dict[str, Any] = {"pods": [pod_json(found, tenant_id=self._tenant_id, full=full) for found in page.pods]}
+        if page.has_more:
+            body["next"] = query.offset + len(page.pods)
+        return Answer(body, page.observed_at)
 
     def _rendered(self, stored: StoredWorkload, *, detailed: bool = False) -> dict[str, Any]:
         return (detailed_workload_json if detailed else workload_json)(

@@ -12,7 +12,7 @@ from rollcall.errors import ClusterError
 from rollcall_api.rights import Caller
 
 RESOURCE = {"group": "rollcall.dev", "resource": "workloads", "verb": "list"}
-"""The right that lets a caller see the workloads of a namespace. Nothing serves the resource; RBAC does not mind."""
+"""The right that lets a caller see the workloads of a namespace. RBAC does not mind whether anything serves them."""
 
 REVIEWS_AT_ONCE = 16
 """Reviews in flight, of all callers together: the API server is not ours alone."""
@@ -55,12 +55,16 @@ class ClusterReviewer:
 
     async def may_list(self, caller: Caller, namespace: str | None) -> bool:
         """Whether the caller may list workloads in the namespace, or in all of them (``None``)."""
+        return await self.may(caller, RESOURCE if namespace is None else {**RESOURCE, "namespace": namespace})
+
+    async def may(self, caller: Caller, attributes: Mapping[str, str]) -> bool:
+        """Whether the caller may do what these ``resourceAttributes`` of a SubjectAccessReview say."""
         spec: dict[str, Any] = {
             "user": caller.username,
             "uid": caller.uid,
             "groups": list(caller.groups),
             "extra": {key: list(values) for key, values in caller.extra},
-            "resourceAttributes": RESOURCE if namespace is None else {**RESOURCE, "namespace": namespace},
+            "resourceAttributes": dict(attributes),
         }
         status = await self._review(_ACCESS_REVIEWS, "SubjectAccessReview", "authorization.k8s.io/v1", spec)
         return status.get("allowed") is True and status.get("denied") is not True

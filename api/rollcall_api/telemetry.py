@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import APIRouter, Request, Security
 from fastapi.responses import Response
@@ -17,7 +17,7 @@ from rollcall_api.answers import freshness_header, json_response
 from rollcall_api.csv_answers import VARY, csv_response, wants_csv
 from rollcall_api.endpoints import BEARER, query_of, records_of, responses, scope_of
 from rollcall_api.models import Model
-from rollcall_api.query_strings import described, items, one, read_query, shown
+from rollcall_api.query_strings import described, items, one, read_query, word
 from rollcall_api.refusals import bad_parameter
 
 MOST_GROUPS = 2
@@ -33,7 +33,6 @@ _NAME_COLUMNS = {
 """The columns of a CSV that hold display names; what is no id is its own name."""
 
 _MICROS = 1_000_000
-_Word = TypeVar("_Word", bound=StrEnum)
 
 router = APIRouter(prefix="/api/v1", tags=["Workloads"], dependencies=[Security(BEARER)])
 
@@ -62,7 +61,7 @@ class TelemetryResponse(Model):
 
 
 def _array(name: str, words: type[StrEnum], description: str, **more: Any) -> dict[str, Any]:
-    listed = {"type": "array", "items": {"type": "string", "enum": [word.value for word in words]}, **more}
+    listed = {"type": "array", "items": {"type": "string", "enum": [each.value for each in words]}, **more}
     return {**described(name, listed, description), "style": "form", "explode": False}
 
 
@@ -104,7 +103,7 @@ def read_telemetry_query(raw: bytes, scope: Scope) -> TelemetryQuery:
     measure = one(given, "telemetryType", _measure, default=None)
     if measure is None:
         raise bad_parameter("telemetryType", f"is missing; it must be one of {', '.join(Measure)}")
-    group_by = [_word("groupBy", item, GroupKey) for item in items(given, "groupBy")]
+    group_by = [word(GroupKey)("groupBy", item) for item in items(given, "groupBy")]
     # The distribution is a group of its own, and no value has more than two.
     most = MOST_GROUPS - (measure is Measure.PENDING_TIME_DISTRIBUTION)
     if len(group_by) > most:
@@ -115,7 +114,7 @@ def read_telemetry_query(raw: bytes, scope: Scope) -> TelemetryQuery:
         cluster_id=one(given, "clusterId", _name, default=None),
         node_pool=one(given, "nodepoolName", _name, default=None),
         department_id=one(given, "departmentId", _name, default=None),
-        phases=frozenset(_word("filterByPhases", item, Phase) for item in items(given, "filterByPhases")),
+        phases=frozenset(word(Phase)("filterByPhases", item) for item in items(given, "filterByPhases")),
         scope=scope,
     )
 
@@ -136,10 +135,11 @@ async def get_workloads_telemetry(request: Request) -> Response:
     headers = freshness_header(found.observed_at)
     if wants_csv(request):
         return csv_response(*_table(query, found), headers)
-    return json_response(_body(query, found), headers={**headers, **VARY})
+    return json_response(telemetry_body(query, found), headers={**headers, **VARY})
 
 
-def _body(query: TelemetryQuery, found: Telemetry) -> dict[str, Any]:
+def telemetry_body(query: TelemetryQuery, found: Telemetry) -> dict[str, Any]:
+    """The answer of the contract."""
     values: list[dict[str, Any]] = []
     for group in found.groups:
         groups = [
@@ -182,14 +182,7 @@ def _buckets(query: TelemetryQuery) -> list[tuple[str, ...]]:
 
 def _measure(name: str, text: str) -> Measure | None:
     # A client that is given its own enum's member sends the member's name in Python.
-    return _word(name, text.removeprefix("WorkloadTelemetryType."), Measure)
-
-
-def _word(name: str, text: str, words: type[_Word]) -> _Word:
-    try:
-        return words(text)
-    except ValueError:
-        raise bad_parameter(name, f"must be one of {', '.join(words)}, not {shown(text)}") from None
+    return word(Measure)(name, text.removeprefix("WorkloadTelemetryType."))
 
 
 def _name(_: str, text: str) -> str | None:

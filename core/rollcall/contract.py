@@ -4,6 +4,7 @@ Which keys may be null and which are left out follows the published schema: an o
 out unless the schema lets it be null. Numbers come from exact integers, here and nowhere earlier.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from rollcall.domain.records import (
 )
 
 _UID_SPACE = UUID("6a0f0f0a-5f0c-5c1d-9d52-6b0b0c6e2f11")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MICROS = 1_000_000
 _MILLIS = 1_000
 _MOST_INT32 = 2**31 - 1
@@ -44,7 +46,7 @@ def workload_json(record: WorkloadRecord, setting: Setting) -> dict[str, Any]:
     """The Workload object of the contract, every required field real."""
     answer: dict[str, Any] = {
         "tenantId": setting.tenant_id,
-        "id": workload_id(record.uid),
+        "id": object_id(record.uid),
         "name": record.name,
         "namespace": record.namespace,
         "type": record.type,
@@ -69,9 +71,9 @@ def workload_json(record: WorkloadRecord, setting: Setting) -> dict[str, Any]:
         "k8sPhaseUpdatedAt": instant(setting.k8s_phase_updated_at),
         "conditions": [_condition(condition) for condition in record.conditions],
         "runningPods": min(record.running_pods, _MOST_INT32),
-        "workloadRequestedResources": _request(record.workload_requested),
-        "podsRequestedResources": _request(record.pods_requested),
-        "allocatedResources": _allocated(record.allocated),
+        "workloadRequestedResources": request_json(record.workload_requested),
+        "podsRequestedResources": request_json(record.pods_requested),
+        "allocatedResources": allocated_json(record.allocated),
         "actionsSupport": {"delete": False, "suspend": False},
         "totalPendingTimeSeconds": setting.pending_seconds,
         "totalRunningTimeSeconds": setting.running_seconds,
@@ -103,8 +105,10 @@ def detailed_workload_json(record: WorkloadRecord, setting: Setting) -> dict[str
     return {**workload_json(record, setting), "pendingSchedulingMessages": messages or None}
 
 
-def workload_id(uid: str) -> str:
+def object_id(uid: str) -> str:
     """The uid where it is a UUID, as it always is from a real API server; else a stable UUID that stands for it."""
+    if _UUID.fullmatch(uid):
+        return uid
     try:
         return str(UUID(uid))
     except ValueError:
@@ -113,7 +117,7 @@ def workload_id(uid: str) -> str:
 
 def instant(at: datetime) -> str:
     """RFC 3339 in UTC with ``Z``."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return at.astimezone(UTC).isoformat()[: -len("+00:00")] + "Z"
 
 
 def number(amount: int, per_unit: int) -> int | float:
@@ -198,7 +202,8 @@ def _requested_pods(pods: RequestedPods | None) -> dict[str, int] | None:
     return {key: min(value, _MOST_INT32) for key, value in numbers.items() if value is not None}
 
 
-def _request(request: ResourceRequest | None) -> dict[str, Any] | None:
+def request_json(request: ResourceRequest | None) -> dict[str, Any] | None:
+    """What is asked for."""
     if request is None:
         return None
     asked, limits = request.requests, request.limits
@@ -224,7 +229,8 @@ def _quantities(asked: int, limit: int | None) -> dict[str, str | None] | None:
     return {"request": bytes_quantity(asked), "limit": None if limit is None else bytes_quantity(limit)}
 
 
-def _allocated(held: Resources) -> dict[str, Any]:
+def allocated_json(held: Resources) -> dict[str, Any]:
+    """What is held."""
     return {
         "gpu": number(held.gpu_micros, _MICROS),
         "gpuMemory": bytes_quantity(held.gpu_memory_bytes) if held.gpu_memory_bytes else None,

@@ -5,7 +5,7 @@ A wrong value or an unknown ``ROLLCALL_`` variable is one sentence (:class:`Sett
 
 import ipaddress
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -23,10 +23,10 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from rollcall import metric_templates
 from rollcall.domain.facts import DomainSettings
 from rollcall.errors import SettingsError
 from rollcall.oidc_settings import OidcSettings
+from rollcall.prometheus_settings import PrometheusSettings
 from rollcall.setting_lists import Names
 
 PREFIX = "ROLLCALL_"
@@ -47,6 +47,9 @@ class DatabaseSettings(BaseModel):
     )
     lock_timeout_seconds: PositiveFloat = Field(default=5, description="Longest wait for a lock.")
     connect_timeout_seconds: PositiveInt = Field(default=5, description="Longest wait for a connection.")
+    migrate_wait_seconds: NonNegativeFloat = Field(
+        default=60, description="How long `rollcall migrate` tries again where the database is away."
+    )
 
 
 class ClusterSettings(BaseModel):
@@ -131,6 +134,28 @@ class OperatorSettings(BaseModel):
     )
     batch_size: PositiveInt = Field(default=500, description="Workloads written in one transaction at most.")
     retention_days: PositiveInt = Field(default=180, description="How long deleted workloads are kept.")
+    events: bool = Field(default=True, description="Keep the Kubernetes events of workloads' objects.")
+    event_retention_days: PositiveInt = Field(
+        default=7,
+        description="How long an event is kept after it happened last; the API server itself keeps it an hour.",
+    )
+
+
+class AggregatedSettings(BaseModel):
+    """How the API serves kubectl, behind the cluster's own API server."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool = Field(
+        default=False,
+        description="Serve rollcall.dev/v1 as an aggregated API, on a port of its own and always with authentication.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8443, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    certificate_file: Path | None = Field(
+        default=None, description="Serving certificate, and what it is signed by, in PEM; read again when it changes."
+    )
+    key_file: Path | None = Field(default=None, description="Its private key, in PEM.")
 
 
 class ApiSettings(BaseModel):
@@ -172,6 +197,9 @@ class ApiSettings(BaseModel):
         description="Addresses or networks of the proxies whose X-Forwarded-For says who is calling; by default it is "
         "not looked at.",
     )
+    aggregated: AggregatedSettings = Field(
+        default_factory=AggregatedSettings, description="How kubectl is served, behind the cluster's own API server."
+    )
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -179,36 +207,6 @@ class ApiSettings(BaseModel):
         for one in value:
             ipaddress.ip_network(one)
         return value
-
-
-class PrometheusSettings(BaseModel):
-    """Where the API reads what workloads use, and how it asks for it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    url: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^/?#\s]+[^?#\s]*$",
-        description="Address of Prometheus, or of what speaks its API; without one, what is used cannot be told.",
-    )
-    token: SecretStr | None = Field(default=None, description="Bearer token for it.")
-    ca_file: str | None = Field(default=None, description="Certificates that its own is checked against, in PEM.")
-    timeout_seconds: PositiveFloat = Field(default=5, description="Longest wait for an answer of it.")
-    rate_window_seconds: PositiveInt = Field(
-        default=120, description="What CPU usage is averaged over: at least twice the interval of the scrapes."
-    )
-    gpu_utilization_query: str = Field(
-        default=metric_templates.GPU_UTILIZATION,
-        description="PromQL for GPU_UTILIZATION, percent by namespace and pod. In all four, $pods and $exported_pods "
-        "stand for the matchers of the workload's pods, $window for the window, $cluster_id for its cluster.",
-    )
-    gpu_memory_query: str = Field(
-        default=metric_templates.GPU_MEMORY_USAGE_BYTES, description="PromQL for GPU_MEMORY_USAGE_BYTES."
-    )
-    cpu_query: str = Field(default=metric_templates.CPU_USAGE_CORES, description="PromQL for CPU_USAGE_CORES.")
-    memory_query: str = Field(
-        default=metric_templates.CPU_MEMORY_USAGE_BYTES, description="PromQL for CPU_MEMORY_USAGE_BYTES."
-    )
 
 
 class LogSettings(BaseModel):
@@ -237,23 +235,19 @@ class Settings(BaseSettings):
 
 def setting_names() -> dict[str, str]:
     """Every environment variable and its description, in the order of the classes."""
-    return {name: field.description or "" for model in _sections() for name, field in setting_fields(*model)}
+    names: dict[str, str] = {}
+    for section, section_field in Settings.model_fields.items():
+        _collect_names(f"{PREFIX}{section}", section_field, names)
+    return names
 
 
-def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
-    for section, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield f"{PREFIX}{section.upper()}", field.annotation
-
-
-def setting_fields(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
-    """The environment variables that set a model's fields, of those within it too."""
-    for name, field in model.model_fields.items():
-        variable = f"{prefix}__{name.upper()}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from setting_fields(variable, field.annotation)
-        else:
-            yield variable, field
+def _collect_names(path: str, field: FieldInfo, names: dict[str, str]) -> None:
+    model = field.annotation
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        for name, inner in model.model_fields.items():
+            _collect_names(f"{path}__{name}", inner, names)
+    else:
+        names[path.upper()] = field.description or ""
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

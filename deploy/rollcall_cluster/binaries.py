@@ -25,7 +25,7 @@ import platformdirs
 
 from rollcall.errors import RollcallError
 
-PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl")
 MODULE = Path(__file__).resolve().parents[1] / "local-cluster"
 """The Go module that pins every version."""
 
@@ -164,6 +164,26 @@ def _compile(go: str, target: Path, version: str, say: Say) -> None:
             raise
     if process.returncode != 0 or not target.exists():
         raise BuildError("The local control plane could not be built:\n" + "".join(tail))
+
+
+def compile_package(
+    go: str, package: str, target: Path, *, module: Path, flags: Iterable[str], linking: str, what: str
+) -> None:
+    """Compile one program of a Go module that pins its version.
+
+    Raises:
+        BuildError: it could not be built; the sentence holds the end of what the compiler said.
+    """
+    done = subprocess.run(  # noqa: S603 - a fixed command
+        [go, "build", *flags, "-ldflags", linking, "-o", str(target), package],
+        cwd=module,
+        env=go_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0 or not target.exists():
+        raise BuildError(f"{what} could not be built:\n{done.stderr[-2000:]}")
 
 
 def go_environment() -> dict[str, str]:

@@ -4,12 +4,15 @@ It is a build of its own, keyed by its own versions, so that a new Prometheus do
 web interface is left out, and so is every service discovery but files and HTTP.
 """
 
+import argparse
 import re
 import shutil
-import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from rollcall_cluster.binaries import BuildError, Say, build_once, cache_path, find_go, go_environment
+from rollcall.errors import RollcallError
+from rollcall_cluster.binaries import BuildError, Say, build_once, cache_path, compile_package, find_go
 
 MODULE = Path(__file__).resolve().parents[1] / "prometheus"
 """The Go module that pins every version."""
@@ -26,8 +29,16 @@ def find_prometheus(say: Say) -> Path:
     Raises:
         BuildError: it cannot be had; a sentence.
     """
+    return prometheus_at_hand() or build_prometheus(say)
+
+
+def prometheus_at_hand() -> Path | None:
+    """The program where nothing has to be built for it."""
     given = shutil.which("prometheus")
-    return build_prometheus(say) if given is None else Path(given)
+    if given is not None:
+        return Path(given)
+    cached = cached_prometheus()
+    return cached if cached.exists() else None
 
 
 def cached_prometheus() -> Path:
@@ -52,24 +63,37 @@ def build_prometheus(say: Say) -> Path:
         BuildError: there is no Go and none to be had, or the build failed; a sentence.
     """
     version = prometheus_version()
-    return build_once(
-        cached_prometheus(),
-        f"Prometheus {version}",
-        "4 to 10 minutes",
-        lambda target: _compile(find_go(say, GO_LEAST), target, version),
-        say,
-    )
-
-
-def _compile(go: str, target: Path, version: str) -> None:
     linking = f"-s -w -X github.com/prometheus/common/version.Version={version}"
-    done = subprocess.run(  # noqa: S603 - a fixed command
-        [go, "build", *_FLAGS, "-ldflags", linking, "-o", str(target), _PACKAGE],
-        cwd=MODULE,
-        env=go_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
+
+    def compile_into(target: Path) -> None:
+        go = find_go(say, GO_LEAST)
+        compile_package(go, _PACKAGE, target, module=MODULE, flags=_FLAGS, linking=linking, what="Prometheus")
+
+    return build_once(cached_prometheus(), f"Prometheus {version}", "4 to 10 minutes", compile_into, say)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print where the program is; nothing where there is none, unless it shall be built."""
+    parser = argparse.ArgumentParser(
+        prog="python -m rollcall_cluster.prometheus_binary",
+        description="Print where Prometheus is, if it is there.",
+        allow_abbrev=False,
     )
-    if done.returncode != 0 or not target.exists():
-        raise BuildError(f"Prometheus could not be built:\n{done.stderr[-2000:]}")
+    parser.add_argument("--build", action="store_true", help="build it into the cache where it is not there")
+    words = parser.parse_args(arguments)
+    try:
+        found = find_prometheus(_say) if words.build else prometheus_at_hand()
+    except RollcallError as error:
+        sys.stderr.write(f"rollcall: {error}\n")
+        return error.exit_code
+    if found is not None:
+        sys.stdout.write(f"{found}\n")
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

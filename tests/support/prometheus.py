@@ -40,6 +40,12 @@ class PrometheusServer:
         answer = httpx.post(f"{self.url}/api/v1/write", content=_snappy(body), headers=headers)
         assert answer.is_success, answer.text
 
+    def says(self, query: str, at: datetime) -> float:
+        """Its own answer to a query of one value."""
+        params: dict[str, str | float] = {"query": query, "time": at.timestamp()}
+        (found,) = httpx.get(f"{self.url}/api/v1/query", params=params).json()["data"]["result"]
+        return float(found["value"][1])
+
     def is_ready(self) -> bool:
         """Whether it takes and answers."""
         assert self.program.is_running, self.program.last_lines()
@@ -50,11 +56,11 @@ class PrometheusServer:
 
 
 @contextmanager
-def running_prometheus(folder: Path) -> Iterator[PrometheusServer]:
+def running_prometheus(folder: Path, *, rule_files: Iterable[Path] = ()) -> Iterator[PrometheusServer]:
     """A server with nothing to scrape; its data goes with the folder."""
     (port,) = free_ports(1)
     config = folder / "prometheus.yml"
-    config.write_text(_CONFIG)
+    config.write_text(_CONFIG + "rule_files:\n" + "".join(f"  - {path}\n" for path in rule_files))
     command = [
         str(find_prometheus(print)),
         f"--config.file={config}",

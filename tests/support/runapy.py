@@ -1,17 +1,34 @@
-"""The official Python client, in the versions that are supported, each in an environment of its own."""
+"""The official client, in environments of its own, and sessions of it as processes."""
 
 import fcntl
 import hashlib
+import json
+import os
 import shutil
 import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
 VERSIONS = ("1.218.0", "1.224.0")
+
+
+def run_session(script: Path, version: str, *arguments: str) -> Any:
+    """What a script of a session prints, run by the Python of an environment with that version of the client."""
+    done = subprocess.run(
+        [python_with(version), "-I", script, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+        env={key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY")},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def python_with(version: str) -> Path:

@@ -34,7 +34,7 @@ from sqlalchemy import (
     true,
 )
 
-from rollcall.store.fields import Field, FieldKind, field_value
+from rollcall.store.fields import AnyField, Field, FieldKind, field_value
 from rollcall.store.rows import PHASE_ORDER
 
 _WORD = Text(collation="C")
@@ -79,7 +79,7 @@ Value = str | Decimal | Span
 class Term:
     """One condition on one field."""
 
-    field: Field
+    field: AnyField
     operator: Operator
     value: Value
 
@@ -116,16 +116,24 @@ def search_condition(words: Sequence[str], table: Table) -> ColumnElement[bool]:
     if not words:
         return true()
     # One text of them all, so that it is put together once a row and not once a word. No word holds the separator.
-    texts = [table.c[name] for name in _SEARCHED]
-    lists = [func.array_to_string(table.c[name], _SEPARATOR) for name in _SEARCHED_LISTS]
-    haystack = func.lower(func.concat_ws(_SEPARATOR, *texts, *lists).collate("C"))
+    searched = _SEARCHED[table.name.removeprefix("deleted_")]
+    texts = [
+        func.array_to_string(table.c[name], _SEPARATOR) if isinstance(table.c[name].type, ARRAY) else table.c[name]
+        for name in searched
+    ]
+    haystack = func.lower(func.concat_ws(_SEPARATOR, *texts).collate("C"))
     patterns = [f"%{_escaped(_lowered(word))}%" for word in words]
     return haystack.op("LIKE", is_comparison=True)(all_(literal(patterns, ARRAY(Text))))
 
 
 _SEPARATOR = "\n"
-_SEARCHED = ("name", "type", "namespace", "project_name", "department_name", "submitted_by", "phase")
-_SEARCHED_LISTS = ("node_pools", "images")
+_SEARCHED = {
+    "workloads": (
+        *("name", "type", "namespace", "project_name", "department_name", "submitted_by", "phase"),
+        *("node_pools", "images"),
+    ),
+    "pods": ("name", "namespace", "role", "node_name", "node_pool", "k8s_phase"),
+}
 _NEGATIVE = (Operator.UNEQUAL, Operator.LACKS)
 
 

@@ -1,17 +1,23 @@
 """What the API reads: a page, one workload, a count; one statement each, with the view's freshness in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
+    Integer,
     Select,
+    Subquery,
     Table,
     and_,
+    bindparam,
     cast,
     func,
+    literal_column,
     null,
     select,
     true,
@@ -20,10 +26,13 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollcall.store import tables
-from rollcall.store.fields import Field, field_value, pending_seconds, running_seconds
+from rollcall.store.fields import COMPUTED, AnyField, Field, field_value, pending_seconds, running_seconds
 from rollcall.store.filters import Term, search_condition, term_condition
 from rollcall.store.records import StoredWorkload
 from rollcall.store.rows import workload_of
+
+STATEMENTS_KEPT = 128
+"""Statements that are kept put together: those of so many callers who look at the same pages again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +63,12 @@ class Selection:
     def conditions(self) -> Sequence[ColumnElement[bool]]:
         """What the table's rows must meet."""
         terms = (term_condition(term, self.table) for term in self.terms)
-        return (visible(self.table, self.scope), *terms, search_condition(self.words, self.table))
+        return (visible(self.table, self.scope), *terms, search_condition(self.words, self.table), *self.narrowing)
+
+    @property
+    def narrowing(self) -> Sequence[ColumnElement[bool]]:
+        """What a selection of another sort demands on top."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +77,11 @@ class PageQuery(Selection):
 
     offset: int = 0
     limit: int = 50
-    sort: Field = Field.CREATED_AT
+    sort: AnyField = Field.CREATED_AT
     descending: bool = False
+
+
+Query = TypeVar("Query", bound=PageQuery)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +95,8 @@ class Page:
 
 async def workload_page(connection: AsyncConnection, query: PageQuery) -> Page:
     """One page, in one statement."""
-    rows = (await connection.execute(page_statement(query))).mappings().all()
+    statement = _page_of_any_place(of_any_place(query))
+    rows = (await connection.execute(statement, place_of(query))).mappings().all()
     # The freshness comes as a row of its own, so that an empty page has it too.
     observed_at = rows[0]["observed_at"] if rows else None
     found = [row for row in rows if row["uid"] is not None]
@@ -91,6 +109,32 @@ async def workload_page(connection: AsyncConnection, query: PageQuery) -> Page:
 
 def page_statement(query: PageQuery) -> Select[Any]:
     """The statement behind a page; one row more than the limit tells whether more follow."""
+    return _page_of_any_place(of_any_place(query)).params(place_of(query))
+
+
+def of_any_place(query: Query) -> Query:
+    """The query but for offset and limit: what a kept statement is known by."""
+    return replace(query, offset=0, limit=0)
+
+
+def place_of(query: PageQuery) -> dict[str, int]:
+    """Offset and limit, as the parameters that the statements of pages have for them."""
+    return {"skipped": query.offset, "wanted": query.limit + 1}
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _page_of_any_place(query: PageQuery) -> Select[Any]:
+    """The statement but for :func:`place_of`.
+
+    Kept, because putting a statement together takes as long as half of what PostgreSQL does with it, and a caller who
+    goes through pages, or looks again, sends the same one each time.
+    """
+    page = page_rows(query, workload_columns(query.table))
+    return with_freshness(page).order_by(*page_order(query, page))
+
+
+def page_rows(query: PageQuery, columns: Sequence[ColumnElement[Any]]) -> Subquery:
+    """These columns of the rows of a page, to be sorted by :func:`page_order`, at :func:`place_of`."""
     table = query.table
     key = _sort_column(query.sort, table)
     identity = list(table.primary_key.columns)
@@ -101,18 +145,22 @@ def page_statement(query: PageQuery) -> Select[Any]:
     places = (
         select(*identity, *([] if key is None else [key.label("sort_key")]))
         .where(*query.conditions)
-        .order_by(*_order(query, key, table.c.uid))
-        .offset(query.offset)
-        .limit(query.limit + 1)
+        .order_by(*_order(query, key, table))
+        .offset(bindparam("skipped", type_=Integer))
+        .limit(bindparam("wanted", type_=Integer))
         .subquery("places")
     )
     sort_key = places.c.get("sort_key")
-    page = (
-        select(*_columns(table), *([] if sort_key is None else [sort_key]))
+    return (
+        select(*columns, *([] if sort_key is None else [sort_key]))
         .join(places, and_(*(column == places.c[column.name] for column in identity)))
         .subquery("page")
     )
-    return with_freshness(page).order_by(*_order(query, page.c.get("sort_key"), page.c.uid))
+
+
+def page_order(query: PageQuery, page: Subquery) -> list[ColumnElement[Any]]:
+    """The order of the rows of a page."""
+    return _order(query, page.c.get("sort_key"), page)
 
 
 async def workload_by_id(
@@ -128,7 +176,7 @@ async def workload_by_id(
 def workload_statement(uid: str, scope: Scope) -> Select[Any]:
     """The statement behind one workload; where it is live and deleted, the live one is it."""
     live, deleted = (
-        select(*_columns(table)).where(table.c.uid == uid, visible(table, scope))
+        select(*workload_columns(table)).where(table.c.uid == uid, visible(table, scope))
         for table in (tables.workloads, tables.deleted_workloads)
     )
     found = union_all(live, deleted).subquery("found")
@@ -185,7 +233,8 @@ _FOR_WRITING = frozenset(
 """Columns that the writing statements compute with; what a reader wants of them is in others."""
 
 
-def _columns(table: Table) -> list[ColumnElement[Any]]:
+def workload_columns(table: Table) -> list[ColumnElement[Any]]:
+    """What is read of a row that becomes a :class:`StoredWorkload`."""
     kept = [column for column in table.columns if column.name not in _FOR_WRITING]
     deletion: list[ColumnElement[Any]] = []
     if "deleted_at" not in table.columns:
@@ -201,18 +250,27 @@ def _columns(table: Table) -> list[ColumnElement[Any]]:
     ]
 
 
-def _order(query: PageQuery, key: ColumnElement[Any] | None, uid: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    """The sort key, nulls last in both directions, then the uid, so that the order is total."""
-    last = uid.desc() if query.descending else uid.asc()
+def _order(query: PageQuery, key: ColumnElement[Any] | None, rows: FromClause) -> list[ColumnElement[Any]]:
+    """The sort key, nulls last in both directions, then the creation and the uid, so that the order is total.
+
+    By the creation too, because then the indexes that filters read, which end in it, serve the sorts as well.
+    """
+    keys = (rows.c.created_at, rows.c.uid)
+    ordered: list[ColumnElement[Any]] = [column.desc() if query.descending else column.asc() for column in keys]
     if key is None:
-        return [last]
-    ordered = key.desc() if query.descending else key.asc()
-    nullable = getattr(key, "nullable", True)
+        return ordered
+    first = key.desc() if query.descending else key.asc()
+    nullable = query.sort not in COMPUTED and getattr(key, "nullable", True)
     # Where no null can be, saying where nulls go would only keep the index from being read backwards.
-    return [ordered.nulls_last() if nullable else ordered, last]
+    return [first.nulls_last() if nullable else first, *ordered]
 
 
-def _sort_column(sort: Field, table: Table) -> ColumnElement[Any] | None:
-    """What a page is sorted by; ``None`` for fields that no row has, which leave the order to the uid."""
+def _sort_column(sort: AnyField, table: Table) -> ColumnElement[Any] | None:
+    """What a page is sorted by before the creation; ``None`` for it itself, and for fields that no row has."""
     key = field_value(sort, table)
-    return key[1] if key is not None and sort is Field.NODE_POOL else key
+    if key is None or sort is Field.CREATED_AT:
+        return None
+    if sort is Field.ALLOCATED_GPU and table is tables.deleted_workloads:
+        return None  # what is gone holds none
+    # Not a parameter: an index on the first pool has it in its text.
+    return key[literal_column("1", Integer)] if sort is Field.NODE_POOL else key
