@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from kubernetes import client
@@ -81,7 +83,14 @@ def write(shared_database: DatabaseSettings, api: client.ApiClient) -> Write:
 
 
 @pytest.fixture(scope="module")
+def port() -> int:
+    """Where the aggregated API listens."""
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="module")
 def served(
+    port: int,
     cluster: LocalCluster,
     api: client.ApiClient,
     shared_database: DatabaseSettings,
@@ -96,7 +105,6 @@ def served(
     elsewhere = replace(WORKLOADS[0], uid=uid_of("elsewhere"), name="elsewhere")
     write(elsewhere, of=uid_of("another cluster"))
     certificate, key = cluster.serving_certificate("rollcall-api", "rollcall-api.rollcall.svc")
-    (port,) = free_ports(1)
     with ApiProcess(
         tmp_path_factory.mktemp("aggregated"),
         shared_database,
@@ -429,3 +437,19 @@ def test_initial_events_end_with_a_bookmark_that_says_so(kubectl: Kubectl) -> No
     mark = events[len(added)]
     assert mark["type"] == "BOOKMARK"
     assert mark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+
+
+@pytest.mark.usefixtures("served")
+def test_only_the_api_server_may_say_who_is_asking(cluster: LocalCluster, port: int) -> None:
+    address = f"https://localhost:{port}/apis/rollcall.dev/v1/namespaces/{ONE}/workloads"
+    told = {"X-Remote-User": "carl", "X-Remote-Group": "system:masters"}
+    trusting = ssl.create_default_context(cafile=str(cluster.authority_file))
+    assert httpx.get(address, headers=told, verify=trusting).status_code == 401
+    with_token = {**told, "Authorization": f"Bearer {cluster.token_of('rollcall', 'rollcall-api')}"}
+    refused = httpx.get(address, headers=with_token, verify=trusting)
+    assert refused.status_code == 403
+    assert "system:serviceaccount:rollcall:rollcall-api" in refused.json()["message"]
+    # A certificate of the cluster's users, not of the API server's front proxy.
+    trusting.load_cert_chain(cluster.folder / "admin.crt", cluster.folder / "admin.key")
+    with pytest.raises(httpx.TransportError):
+        httpx.get(address, headers=told, verify=trusting)

@@ -304,6 +304,14 @@ tombstones = Table(
     comment="deletions that found no row: a slower writer must not bring the object back",
 )
 
+served_schemas = Table(
+    "served_schemas",
+    metadata,
+    Column("revision", Text, nullable=False),
+    PrimaryKeyConstraint("revision"),
+    comment="the heads of the releases that run on this schema",
+)
+
 clusters = Table(
     "clusters",
     metadata,
