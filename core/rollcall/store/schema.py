@@ -25,11 +25,11 @@ _UNDEFINED_TABLE = "42P01"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('rollcall:migrate', 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('rollcall:migrate', 0))"
 
-SERVES_FROM = "0007"
+SERVES_FROM = "0008"
 """The oldest revision whose release still runs on the schema of head.
 
 A migration that takes away, or demands, what that release reads or writes moves it to its own: such a release cannot be
-rolled back. Releases before 0007 do not ask and refuse.
+rolled back. Releases before 0008 do not ask and refuse.
 """
 
 MIGRATION_WAIT_SECONDS = 120
