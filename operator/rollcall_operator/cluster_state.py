@@ -31,12 +31,13 @@ from rollcall.domain.facts import (
     WorkloadView,
 )
 from rollcall.domain.kinds.catalogue import Catalogue, built_in
+from rollcall.domain.node_reading import read_node
 from rollcall.domain.ownership import Ignored, ignored_because
 from rollcall.domain.placing import Missing
 from rollcall.domain.queue_index import QueueIndex
 from rollcall.domain.queue_reading import read_queue
 from rollcall.domain.queues import QUEUE_KINDS
-from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
+from rollcall.domain.reading import read_namespace, read_object, read_pod
 from rollcall.store.records import DeletionSeen, Gone
 from rollcall_operator.belonging import Belonging
 from rollcall_operator.holdings import Holdings
