@@ -30,22 +30,14 @@ from rollcall.store.memory import (
 )
 from rollcall.store.retention import drop_expired, make_partitions
 from rollcall.store.schema import check_schema
-from rollcall_operator.cluster_state import (
-    CLAIM,
-    CLAIM_TEMPLATE,
-    NAMESPACE,
-    NODE,
-    POD,
-    PRIORITY_CLASS,
-    ClusterState,
-    EventType,
-)
+from rollcall_operator.cluster_state import POD, ClusterState, EventType
 from rollcall_operator.endpoints import Probes, serve
 from rollcall_operator.flusher import Flusher
 from rollcall_operator.leader import Leadership
 from rollcall_operator.life import WatchLife, watch_seconds
 from rollcall_operator.measures import Measures
 from rollcall_operator.owners import OwnerReader
+from rollcall_operator.surroundings import CLAIM, CLAIM_TEMPLATE, NAMESPACE, NODE, PRIORITY_CLASS
 from rollcall_operator.sweep import Lists, Standing, Sweeper
 from rollcall_operator.teaching import Lessons, Teacher
 from rollcall_operator.watches import WatchedKind, Watches
@@ -438,11 +430,11 @@ class Operator:
         domain = cluster.domain()
         projects = [
             (name, found.project or name, found.meta.labels.get(domain.department_label) or "default")
-            for name, found in state.namespaces.items()
+            for name, found in state.surroundings.namespaces.items()
             if state.is_shown(name)
         ]
         pools: dict[str, tuple[int, int]] = {}
-        for node in state.nodes.values():
+        for node in state.surroundings.nodes.values():
             nodes, gpus = pools.get(node.node_pool, (0, 0))
             pools[node.node_pool] = (nodes + 1, gpus + node.allocatable.gpu_micros)
         with store_errors():
