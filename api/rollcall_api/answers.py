@@ -1,7 +1,7 @@
 """Answers on the wire: compact JSON, and the instant that the view behind it is as of."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,9 @@ OBSERVED_AT = "X-Rollcall-Observed-At"
 """The instant of the oldest watch behind an answer; left out before any cluster was read."""
 
 
-def json_response(body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(
+    body: Mapping[str, Any] | Sequence[Any], *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """A body as JSON; a number that JSON cannot say is an error here, not at the reader's."""
     content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     return Response(content, status, dict(headers or {}), "application/json")

@@ -6,15 +6,18 @@ all. A fragment that looks like a term and is none (an unknown field, nothing af
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from rollcall.store.fields import Field, FieldKind
+from rollcall.store.fields import AnyField, Field, FieldKind, PlaceField
 from rollcall.store.filters import COMPARING, Operator, Span, Term, Value
 from rollcall_api.query_strings import described, shown
 from rollcall_api.refusals import RefusalError, bad_parameter
+
+Fields = type[Field] | type[PlaceField]
+"""Whose fields are filtered by."""
 
 MOST_TERMS = 50
 MOST_WORDS = 20
@@ -31,13 +34,13 @@ _AN_INSTANT = re.compile(rf"({_DATE})(?:[Tt ]({_TIME})([zZ]|[+\- ][0-9]{{2}}:?[0
 _FINEST_DIGITS = 6
 
 
-def read_filters(items: Iterable[str]) -> tuple[Term, ...]:
-    """The terms of an array's items.
+def read_filters(items: Iterable[str], fields: Fields = Field) -> tuple[Term, ...]:
+    """The terms of an array's items, each of one of the fields.
 
     Raises:
         RefusalError: 400, naming the term.
     """
-    return tuple(_term(field, operator, text) for field, operator, text in _split(items))
+    return tuple(_term(field, operator, text) for field, operator, text in _split(items, fields))
 
 
 def read_search(values: Sequence[str]) -> tuple[str, ...]:
@@ -64,9 +67,10 @@ def written(term: Term) -> str:
     return f"{term.field}{term.operator}{value}"
 
 
-def _split(items: Iterable[str]) -> list[tuple[Field, Operator, str]]:
+def _split(items: Iterable[str], fields: Fields) -> list[tuple[AnyField, Operator, str]]:
     """Field, operator and the text of the value of each term, what a comma had cut put together again."""
-    found: list[tuple[Field, Operator, list[str]]] = []
+    known: Mapping[str, AnyField] = {field.value: field for field in fields}
+    found: list[tuple[AnyField, Operator, list[str]]] = []
     for item in items:
         like_a_term = _LIKE_A_TERM.fullmatch(item)
         if like_a_term is None:
@@ -75,20 +79,17 @@ def _split(items: Iterable[str]) -> list[tuple[Field, Operator, str]]:
             found[-1][2].append(item)
             continue
         name, operator, value = like_a_term.groups()
-        if name not in _FIELDS:
+        if name not in known:
             raise _refused(item, f"{shown(name)} is not a field to filter by")
         if not value:
             raise _refused(item, "it has no value")
         if len(found) == MOST_TERMS:
             raise bad_parameter("filterBy", f"has more than {MOST_TERMS} terms")
-        found.append((_FIELDS[name], Operator(operator), [value]))
+        found.append((known[name], Operator(operator), [value]))
     return [(field, operator, ",".join(pieces)) for field, operator, pieces in found]
 
 
-_FIELDS = {field.value: field for field in Field}
-
-
-def _term(field: Field, operator: Operator, text: str) -> Term:
+def _term(field: AnyField, operator: Operator, text: str) -> Term:
     written_so = f"{field}{operator}{text}"
     if field.kind is FieldKind.TEXT:
         return Term(field=field, operator=operator, value=text)
@@ -150,7 +151,7 @@ def _refused(term: str, why: str) -> RefusalError:
     return bad_parameter("filterBy", f"has the term {shown(term)}: {why}")
 
 
-def _pattern() -> str:
+def _pattern(fields: Fields) -> str:
     """What a term looks like, by kind of field."""
     comparing = "|".join(re.escape(operator) for operator in COMPARING)
     value = {
@@ -158,28 +159,29 @@ def _pattern() -> str:
         FieldKind.NUMBER: rf"(?:{comparing}){_NUMBER}",
         FieldKind.INSTANT: rf"(?:{comparing}){_DATE}(?:T{_TIME}(?:{_ZONE})?)?",
     }
-    kinds = (f"(?:{'|'.join(field for field in Field if field.kind is kind)}){value[kind]}" for kind in FieldKind)
+    named = {kind: [field.value for field in fields if field.kind is kind] for kind in FieldKind}
+    kinds = (f"(?:{'|'.join(names)}){value[kind]}" for kind, names in named.items() if names)
     return f"^(?:{'|'.join(kinds)})$"
 
 
-FILTER_BY: dict[str, Any] = {
-    **described(
-        "filterBy",
-        {"type": "array", "maxItems": MOST_TERMS, "items": {"type": "string", "pattern": _pattern()}},
-        "Terms that must all match: a field, an operator (`==` `!=` `<=` `>=`, and for text `=@` contains, `!@` does "
-        "not contain, `=^` starts with, `=$` ends with, regardless of case) and a value. An instant is compared at "
-        "the precision given. A missing value matches only `!=` and `!@`. A fragment that is no term belongs to the "
-        "value before it, comma and all.",
-    ),
-    "style": "form",
-    "explode": False,
-}
-"""What :func:`read_filters` reads, for the OpenAPI document."""
+def filter_by(fields: Fields) -> dict[str, Any]:
+    """What :func:`read_filters` reads, for the OpenAPI document."""
+    return {
+        **described(
+            "filterBy",
+            {"type": "array", "maxItems": MOST_TERMS, "items": {"type": "string", "pattern": _pattern(fields)}},
+            "Terms that must all match: a field, an operator (`==` `!=` `<=` `>=`, and for text `=@` contains, `!@` "
+            "does not contain, `=^` starts with, `=$` ends with, regardless of case) and a value. An instant is "
+            "compared at the precision given. A missing value matches only `!=` and `!@`. A fragment that is no term "
+            "belongs to the value before it, comma and all.",
+        ),
+        "style": "form",
+        "explode": False,
+    }
 
-SEARCH = described(
-    "search",
-    {"type": "string"},
-    f"Words (at most {MOST_WORDS}), each found in the name, type, namespace, project, department, submittedBy, phase, "
-    "a node pool or an image, regardless of case.",
-)
-"""What :func:`read_search` reads, for the OpenAPI document."""
+
+def search_for(places: str) -> dict[str, Any]:
+    """What :func:`read_search` reads, for the OpenAPI document."""
+    return described(
+        "search", {"type": "string"}, f"Words (at most {MOST_WORDS}), each found in {places}, regardless of case."
+    )

@@ -1,19 +1,28 @@
-"""What the list and the count are asked: their query parameters."""
+"""What the lists and the counts are asked: their query parameters."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from rollcall.store.fields import Field
+from rollcall.store.fields import AnyField, Field
 from rollcall.store.pages import PageQuery, Scope, Selection
-from rollcall_api.filters import FILTER_BY, SEARCH, read_filters, read_search
-from rollcall_api.query_strings import boolean, described, items, one, read_query, shown, whole_number
+from rollcall_api.filters import Fields, filter_by, read_filters, read_search, search_for
+from rollcall_api.query_strings import boolean, described, items, one, read_query, shown, whole_number, word
 from rollcall_api.refusals import bad_parameter
 
 DEFAULT_LIMIT = 50
 MOST_LIMIT = 500
 MOST_OFFSET = 2**31 - 1
 """The contract's int32."""
+
+SELECTING = frozenset({"deleted", "filterBy", "search"})
+"""The parameters that :func:`read_selected` reads."""
+
+PAGING = frozenset({"offset", "limit"})
+"""The parameters that :func:`read_place` reads."""
+
+SORTING = frozenset({"sortBy", "sortOrder"})
+"""The parameters that :func:`read_order` reads."""
 
 
 class SortOrder(StrEnum):
@@ -29,14 +38,8 @@ def read_page_query(raw: bytes, scope: Scope) -> PageQuery:
     Raises:
         RefusalError: 400, naming the parameter.
     """
-    given = read_query(raw, {"deleted", "offset", "limit", "sortBy", "sortOrder", "filterBy", "search"})
-    return PageQuery(
-        **_selected(given, scope),
-        offset=one(given, "offset", whole_number(0, MOST_OFFSET), default=0),
-        limit=one(given, "limit", whole_number(1, MOST_LIMIT), default=DEFAULT_LIMIT),
-        sort=one(given, "sortBy", _sort_key, default=Field.CREATED_AT),
-        descending=one(given, "sortOrder", _sort_order, default=SortOrder.ASCENDING) is SortOrder.DESCENDING,
-    )
+    given = read_query(raw, SELECTING | PAGING | SORTING)
+    return PageQuery(**read_selected(given, scope, Field), **read_place(given), **read_order(given, Field))
 
 
 def read_selection(raw: bytes, scope: Scope) -> Selection:
@@ -45,23 +48,33 @@ def read_selection(raw: bytes, scope: Scope) -> Selection:
     Raises:
         RefusalError: 400, naming the parameter.
     """
-    return Selection(**_selected(read_query(raw, {"deleted", "filterBy", "search"}), scope))
+    return Selection(**read_selected(read_query(raw, SELECTING), scope, Field))
 
 
-def _selected(given: Mapping[str, list[str]], scope: Scope) -> dict[str, Any]:
+def read_selected(given: Mapping[str, list[str]], scope: Scope, fields: Fields) -> dict[str, Any]:
+    """Which rows are asked for, as arguments of a selection."""
     return {
         "deleted": one(given, "deleted", boolean, default=False),
         "scope": scope,
-        "terms": read_filters(items(given, "filterBy")),
+        "terms": read_filters(items(given, "filterBy"), fields),
         "words": read_search(given.get("search", ())),
     }
 
 
-def _sort_key(name: str, text: str) -> Field:
-    try:
-        return Field(text)
-    except ValueError:
-        raise bad_parameter(name, f"must be one of {', '.join(Field)}, not {shown(text)}") from None
+def read_place(given: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Which part of them, as arguments of a page's query."""
+    return {
+        "offset": one(given, "offset", whole_number(0, MOST_OFFSET), default=0),
+        "limit": one(given, "limit", whole_number(1, MOST_LIMIT), default=DEFAULT_LIMIT),
+    }
+
+
+def read_order(given: Mapping[str, list[str]], fields: Fields) -> dict[str, Any]:
+    """In which order, as arguments of a page's query."""
+    return {
+        "sort": one(given, "sortBy", word(fields), default=default_sort(fields)),
+        "descending": one(given, "sortOrder", _sort_order, default=SortOrder.ASCENDING) is SortOrder.DESCENDING,
+    }
 
 
 def _sort_order(name: str, text: str) -> SortOrder:
@@ -71,34 +84,63 @@ def _sort_order(name: str, text: str) -> SortOrder:
         raise bad_parameter(name, f"must be asc or desc, not {shown(text)}") from None
 
 
-_DELETED = described("deleted", {"type": "boolean", "default": False}, "The deleted workloads instead of the live.")
+def default_sort(fields: Fields) -> AnyField:
+    """What is sorted by where nothing is said: the creation, or the first field of what has none."""
+    known: list[AnyField] = list(fields)
+    return next((field for field in known if field.value == Field.CREATED_AT.value), known[0])
 
-COUNT_PARAMETERS = (_DELETED, FILTER_BY, SEARCH)
+
+def selection_parameters(things: str, fields: Fields, searched: str) -> tuple[dict[str, Any], ...]:
+    """What :func:`read_selected` reads, for the OpenAPI document."""
+    return (deleted_parameter(things), filter_by(fields), search_for(searched))
+
+
+def deleted_parameter(things: str) -> dict[str, Any]:
+    """The choice between what is there and what was, for the OpenAPI document."""
+    return described("deleted", {"type": "boolean", "default": False}, f"The deleted {things} instead of the live.")
+
+
+def place_parameters(things: str) -> tuple[dict[str, Any], ...]:
+    """What :func:`read_place` reads, for the OpenAPI document."""
+    return (
+        described(
+            "offset",
+            {"type": "integer", "format": "int32", "minimum": 0, "maximum": MOST_OFFSET, "default": 0},
+            f"{things.capitalize()} to skip: `next` of the page before.",
+        ),
+        described(
+            "limit",
+            {"type": "integer", "format": "int32", "minimum": 1, "maximum": MOST_LIMIT, "default": DEFAULT_LIMIT},
+            f"{things.capitalize()} on the page at most.",
+        ),
+    )
+
+
+def order_parameters(things: str, fields: Fields) -> tuple[dict[str, Any], ...]:
+    """What :func:`read_order` reads, for the OpenAPI document."""
+    return (
+        described(
+            "sortBy",
+            {"type": "string", "enum": [key.value for key in fields], "default": default_sort(fields).value},
+            "What the page is sorted by; the id decides between equals.",
+        ),
+        described(
+            "sortOrder",
+            {"type": "string", "enum": [order.value for order in SortOrder], "default": SortOrder.ASCENDING.value},
+            f"The direction; {things} without a value come last either way.",
+        ),
+    )
+
+
+_SEARCHED = "the name, type, namespace, project, department, submittedBy, phase, a node pool or an image"
+
+COUNT_PARAMETERS = selection_parameters("workloads", Field, _SEARCHED)
 """What :func:`read_selection` reads, for the OpenAPI document."""
 
 LIST_PARAMETERS = (
-    _DELETED,
-    described(
-        "offset",
-        {"type": "integer", "format": "int32", "minimum": 0, "maximum": MOST_OFFSET, "default": 0},
-        "Workloads to skip: `next` of the page before.",
-    ),
-    described(
-        "limit",
-        {"type": "integer", "format": "int32", "minimum": 1, "maximum": MOST_LIMIT, "default": DEFAULT_LIMIT},
-        "Workloads on the page at most.",
-    ),
-    described(
-        "sortBy",
-        {"type": "string", "enum": [key.value for key in Field], "default": Field.CREATED_AT.value},
-        "What the page is sorted by; the id decides between equals.",
-    ),
-    described(
-        "sortOrder",
-        {"type": "string", "enum": [order.value for order in SortOrder], "default": SortOrder.ASCENDING.value},
-        "The direction; workloads without a value come last either way.",
-    ),
-    FILTER_BY,
-    SEARCH,
+    COUNT_PARAMETERS[0],
+    *place_parameters("workloads"),
+    *order_parameters("workloads", Field),
+    *COUNT_PARAMETERS[1:],
 )
 """What :func:`read_page_query` reads, for the OpenAPI document."""

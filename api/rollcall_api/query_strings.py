@@ -6,6 +6,7 @@ The reading is ours and not the framework's, because the contract's is neither l
 
 import re
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -21,9 +22,10 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}")
 _BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
 
 _Value = TypeVar("_Value")
+_Word = TypeVar("_Word", bound=StrEnum)
 
 
-def read_query(raw: bytes, known: set[str]) -> dict[str, list[str]]:
+def read_query(raw: bytes, known: set[str] | frozenset[str]) -> dict[str, list[str]]:
     """The values of the known parameters, in order, decoded as form data.
 
     Raises:
@@ -37,7 +39,7 @@ def read_query(raw: bytes, known: set[str]) -> dict[str, list[str]]:
     for pair in raw.split(b"&"):
         key, _, value = pair.partition(b"=")
         name = _decoded(key)
-        if name not in known:
+        if name is None or name not in known:
             continue
         text = _decoded(value)
         if text is None:
@@ -90,6 +92,18 @@ def whole_number(least: int, most: int) -> Callable[[str, str], int]:
     return read
 
 
+def word(words: type[_Word]) -> Callable[[str, str], _Word]:
+    """A reader of one of these words."""
+
+    def read(name: str, text: str) -> _Word:
+        try:
+            return words(text)
+        except ValueError:
+            raise bad_parameter(name, f"must be one of {', '.join(words)}, not {shown(text)}") from None
+
+    return read
+
+
 def shown(text: str) -> str:
     """What was given, short enough for a sentence."""
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
@@ -98,3 +112,14 @@ def shown(text: str) -> str:
 def described(name: str, schema: Mapping[str, Any], description: str) -> dict[str, Any]:
     """A query parameter for the OpenAPI document."""
     return {"name": name, "in": "query", "required": False, "schema": dict(schema), "description": description}
+
+
+def in_path(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    """A part of the path for the OpenAPI document."""
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", **schema},
+        "description": description,
+    }

@@ -4,13 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rollcall.contract import Setting, detailed_workload_json, workload_json
 from rollcall.store.engine import store_errors
 from rollcall.store.intervals import WorkloadPods, workload_pods
+from rollcall.store.listings import Listing, ListingPage, ListingQuery, listing_count, listing_page
+from rollcall.store.node_telemetry import NodeTelemetryQuery, node_telemetry
 from rollcall.store.pages import (
     PageQuery,
     Scope,
@@ -24,6 +26,8 @@ from rollcall.store.pages import (
 from rollcall.store.records import StoredWorkload
 from rollcall.store.schema import check_schema
 from rollcall.store.telemetry import Telemetry, TelemetryQuery, workload_telemetry
+
+Listed = TypeVar("Listed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Records:
     def __init__(self, engine: AsyncEngine, *, tenant_id: int) -> None:
         # Each read is one statement: a transaction around it would cost two more round trips.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._tenant_id = tenant_id
+        self.tenant_id = tenant_id
         self._schema_known = False
 
     async def page(self, query: PageQuery) -> Answer:
@@ -74,6 +78,22 @@ class Records:
         async with self._connection() as connection:
             return await workload_telemetry(connection, query)
 
+    async def listed(self, listing: Listing[Listed], query: ListingQuery) -> ListingPage[Listed]:
+        """A page of what there is little of."""
+        async with self._connection() as connection:
+            return await listing_page(connection, listing, query)
+
+    async def counted(self, listing: Listing[Any], query: ListingQuery) -> Answer:
+        """How many of them there are, exactly."""
+        async with self._connection() as connection:
+            count, observed_at = await listing_count(connection, listing, query)
+        return Answer({"count": count}, observed_at)
+
+    async def node_telemetry(self, query: NodeTelemetryQuery) -> Telemetry:
+        """Sums over the nodes."""
+        async with self._connection() as connection:
+            return await node_telemetry(connection, query)
+
     async def namespaces(self) -> tuple[str, ...]:
         """Every namespace that was ever a project's."""
         async with self._connection() as connection:
@@ -103,7 +123,7 @@ class Records:
         return (detailed_workload_json if detailed else workload_json)(
             stored.record,
             Setting(
-                tenant_id=self._tenant_id,
+                tenant_id=self.tenant_id,
                 cluster_id=stored.cluster_id,
                 phase_updated_at=stored.phase_updated_at,
                 k8s_phase_updated_at=stored.k8s_phase_updated_at,

@@ -35,9 +35,9 @@ def bad_parameter(name: str, demand: str) -> RefusalError:
     return RefusalError(HTTPStatus.BAD_REQUEST, f"{name} {demand}.")
 
 
-def not_found() -> RefusalError:
-    """No such workload, or none that the caller may see: the two must look alike."""
-    return RefusalError(HTTPStatus.NOT_FOUND, "There is no workload with this id.")
+def not_found(what: str = "workload") -> RefusalError:
+    """No such thing, or none that the caller may see: the two must look alike."""
+    return RefusalError(HTTPStatus.NOT_FOUND, f"There is no {what} with this id.")
 
 
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -13,6 +13,9 @@ from rollcall_api.rights import Caller
 RESOURCE = {"group": "rollcall.dev", "resource": "workloads", "verb": "list"}
 """The right that lets a caller see the workloads of a namespace. Nothing serves the resource; RBAC does not mind."""
 
+NODES = {"group": "", "resource": "nodes", "verb": "list"}
+"""The right that lets a caller see nodes: the original's own."""
+
 _TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
 _ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
@@ -50,12 +53,19 @@ class ClusterReviewer:
 
     async def may_list(self, caller: Caller, namespace: str | None) -> bool:
         """Whether the caller may list workloads in the namespace, or in all of them (``None``)."""
+        return await self._is_allowed(caller, RESOURCE if namespace is None else {**RESOURCE, "namespace": namespace})
+
+    async def may_list_nodes(self, caller: Caller) -> bool:
+        """Whether the caller may list the cluster's nodes."""
+        return await self._is_allowed(caller, NODES)
+
+    async def _is_allowed(self, caller: Caller, attributes: Mapping[str, str]) -> bool:
         spec: dict[str, Any] = {
             "user": caller.username,
             "uid": caller.uid,
             "groups": list(caller.groups),
             "extra": {key: list(values) for key, values in caller.extra},
-            "resourceAttributes": RESOURCE if namespace is None else {**RESOURCE, "namespace": namespace},
+            "resourceAttributes": dict(attributes),
         }
         status = await self._review(_ACCESS_REVIEWS, "SubjectAccessReview", "authorization.k8s.io/v1", spec)
         return status.get("allowed") is True and status.get("denied") is not True

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from rollcall.errors import ClusterError
 from rollcall.store.pages import EVERYTHING, Scope
@@ -26,6 +26,8 @@ REVIEWS_AT_ONCE = 16
 
 CALLERS_KEPT = 10_000
 """Callers whose rights are remembered at most."""
+
+_Verdict = TypeVar("_Verdict")
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
 _CHALLENGE = 'Bearer realm="rollcall"'
@@ -50,6 +52,9 @@ class Reviewer(Protocol):
     async def may_list(self, caller: Caller, namespace: str | None) -> bool:
         """Whether the caller may list workloads in the namespace, or in all of them (``None``)."""
 
+    async def may_list_nodes(self, caller: Caller) -> bool:
+        """Whether the caller may list the cluster's nodes."""
+
 
 class Rights(Protocol):
     """Decides what a request may see."""
@@ -62,6 +67,14 @@ class Rights(Protocol):
             ClusterError: nobody could be asked.
         """
 
+    async def admit_to_nodes(self, authorization: Sequence[str]) -> None:
+        """Let a request with these ``Authorization`` headers see nodes, all of them.
+
+        Raises:
+            RefusalError: 401 without a valid token, 403 without the right to list nodes.
+            ClusterError: nobody could be asked.
+        """
+
 
 class NobodyAsked:
     """Authentication mode ``none``: everybody who reaches the loopback address sees everything."""
@@ -70,10 +83,14 @@ class NobodyAsked:
         """Everything."""
         return EVERYTHING
 
+    async def admit_to_nodes(self, authorization: Sequence[str]) -> None:
+        """See :class:`Rights`."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    verdict: "asyncio.Task[Scope | None]"
+    verdict: asyncio.Task[Any]
+    """``None`` where the token is nobody's."""
     until: float
 
 
@@ -102,26 +119,37 @@ class ReviewedRights:
 
     async def scope_of(self, authorization: Sequence[str]) -> Scope:
         """See :class:`Rights`."""
-        token = _token(authorization)
-        # A dump of the memory's keys must not be a list of tokens, nor one to try tokens against.
-        key = hmac.digest(self._salt, token.encode(), hashlib.sha256)
-        kept = self._kept.get(key)
-        if kept is None or self._clock() >= kept.until:
-            kept = self._review(key, token)
-        # Shielded: others may be waiting for it when this request's client goes away.
-        scope = await asyncio.shield(kept.verdict)
-        if scope is None:
-            raise _unauthorized("The token is not valid.", ', error="invalid_token"')
+        scope = await self._found_out(b"workloads ", authorization, self._scope_of)
         if scope.namespaces is not None and not scope.namespaces:
             raise RefusalError(HTTPStatus.FORBIDDEN, "You may not list workloads.rollcall.dev in any namespace.")
         return scope
 
-    def _review(self, key: bytes, token: str) -> _Kept:
+    async def admit_to_nodes(self, authorization: Sequence[str]) -> None:
+        """See :class:`Rights`."""
+        if not await self._found_out(b"nodes ", authorization, self._may_list_nodes):
+            raise RefusalError(HTTPStatus.FORBIDDEN, "You may not list nodes.")
+
+    async def _found_out(
+        self, about: bytes, authorization: Sequence[str], ask: Callable[[Caller], Awaitable[_Verdict]]
+    ) -> _Verdict:
+        token = _token(authorization)
+        # A dump of the memory's keys must not be a list of tokens, nor one to try tokens against.
+        key = hmac.digest(self._salt, about + token.encode(), hashlib.sha256)
+        kept = self._kept.get(key)
+        if kept is None or self._clock() >= kept.until:
+            kept = self._review(key, token, ask)
+        # Shielded: others may be waiting for it when this request's client goes away.
+        verdict: _Verdict | None = await asyncio.shield(kept.verdict)
+        if verdict is None:
+            raise _unauthorized("The token is not valid.", ', error="invalid_token"')
+        return verdict
+
+    def _review(self, key: bytes, token: str, ask: Callable[[Caller], Awaitable[_Verdict]]) -> _Kept:
         self._make_room()
-        kept = _Kept(asyncio.create_task(self._find_out(token)), self._clock() + self._keep_seconds)
+        kept = _Kept(asyncio.create_task(self._find_out(token, ask)), self._clock() + self._keep_seconds)
         self._kept[key] = kept
 
-        def forget_failure(task: "asyncio.Task[Scope | None]") -> None:
+        def forget_failure(task: asyncio.Task[Any]) -> None:
             if (task.cancelled() or task.exception() is not None) and self._kept.get(key) is kept:
                 del self._kept[key]
 
@@ -136,18 +164,17 @@ class ReviewedRights:
         while len(self._kept) >= CALLERS_KEPT:
             del self._kept[next(iter(self._kept))]
 
-    async def _find_out(self, token: str) -> Scope | None:
+    async def _find_out(self, token: str, ask: Callable[[Caller], Awaitable[_Verdict]]) -> _Verdict | None:
         try:
             async with asyncio.timeout(REVIEW_SECONDS):
                 async with self._at_once:
                     caller = await self._reviewer.who_is(token)
-                if caller is None:
-                    return None
-                if await self._may_list(caller, None):
-                    return EVERYTHING
-                return Scope(namespaces=await self._allowed(caller))
+                return None if caller is None else await ask(caller)
         except TimeoutError as error:
             raise ClusterError("The Kubernetes API took too long to review a token.") from error
+
+    async def _scope_of(self, caller: Caller) -> Scope:
+        return EVERYTHING if await self._may_list(caller, None) else Scope(namespaces=await self._allowed(caller))
 
     async def _allowed(self, caller: Caller) -> frozenset[str]:
         namespaces = await self._namespaces()
@@ -161,6 +188,10 @@ class ReviewedRights:
     async def _may_list(self, caller: Caller, namespace: str | None) -> bool:
         async with self._at_once:
             return await self._reviewer.may_list(caller, namespace)
+
+    async def _may_list_nodes(self, caller: Caller) -> bool:
+        async with self._at_once:
+            return await self._reviewer.may_list_nodes(caller)
 
 
 def _token(authorization: Sequence[str]) -> str:

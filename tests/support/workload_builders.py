@@ -20,6 +20,7 @@ from rollcall.domain.records import (
     Source,
     WorkloadRecord,
 )
+from rollcall.store.places import ProjectNamespace
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -108,3 +109,9 @@ def a_pod(name: str = "train-0", *, workload: str = "train", **changes: Any) -> 
         resource_version=10,
     )
     return replace(record, **changes)
+
+
+def a_project(
+    namespace: str = "runai-team-a", project: str = "team-a", department: str = "default"
+) -> ProjectNamespace:
+    return ProjectNamespace(namespace=namespace, project_id=project, department_id=department, created_at=START)

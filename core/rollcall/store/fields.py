@@ -51,6 +51,20 @@ class Field(StrEnum):
         return _KINDS.get(self, FieldKind.TEXT)
 
 
+class PlaceField(StrEnum):
+    """What a listing can be sorted and filtered by; each listing has its own."""
+
+    @property
+    def kind(self) -> FieldKind:
+        """What kind of value it has."""
+        if self.value == "value":
+            return FieldKind.NUMBER
+        return FieldKind.INSTANT if self.value.endswith("At") else FieldKind.TEXT
+
+
+AnyField = Field | PlaceField
+
+
 _KINDS: Mapping[Field, FieldKind] = {
     Field.CREATED_AT: FieldKind.INSTANT,
     Field.DELETED_AT: FieldKind.INSTANT,

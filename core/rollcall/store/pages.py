@@ -144,12 +144,12 @@ async def workload_count(connection: AsyncConnection, selection: Selection) -> t
 def count_statement(selection: Selection) -> Select[Any]:
     """The statement behind a count: of the same rows as the pages."""
     count = select(func.count()).select_from(selection.table).where(*selection.conditions).scalar_subquery()
-    return select(count, _freshness())
+    return select(count, freshness_column())
 
 
 async def freshness(connection: AsyncConnection) -> datetime | None:
     """The instant of the oldest watch of all clusters; ``None`` before any cluster was read."""
-    observed_at: datetime | None = (await connection.execute(select(_freshness()))).scalar_one()
+    observed_at: datetime | None = (await connection.execute(select(freshness_column()))).scalar_one()
     return observed_at
 
 
@@ -159,7 +159,8 @@ async def known_namespaces(connection: AsyncConnection) -> tuple[str, ...]:
     return tuple((await connection.execute(statement)).scalars())
 
 
-def _freshness() -> Any:
+def freshness_column() -> Any:
+    """The instant of the oldest watch of all clusters, as a column."""
     return select(func.min(tables.clusters.c.observed_at)).scalar_subquery()
 
 
