@@ -38,6 +38,15 @@ WORKLOAD_ID = {
 }
 """What :func:`workload_id_of` reads, for the OpenAPI document."""
 
+POD_ID = {
+    "name": "podId",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+    "description": "The pod's id.",
+}
+"""What :func:`pod_id_of` reads, for the OpenAPI document."""
+
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
@@ -92,6 +101,18 @@ def uuid_of(request: Request, name: str, what: str) -> str:
     found: str = request.path_params[name]
     if not _ID.fullmatch(found):
         raise not_found(what)
+    return found.lower()
+
+
+def pod_id_of(request: Request) -> str:
+    """The path's pod id.
+
+    Raises:
+        RefusalError: 404 where it can be none.
+    """
+    found: str = request.path_params["podId"]
+    if not _ID.fullmatch(found):
+        raise not_found("pod")
     return found.lower()
 
 

@@ -25,9 +25,10 @@ MOST_WORDS = 20
 _OPERATORS = "|".join(re.escape(operator) for operator in Operator)
 _LIKE_A_TERM = re.compile(rf"([A-Za-z0-9_]+)({_OPERATORS})(.*)", re.ASCII | re.DOTALL)
 _NUMBER = r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?"
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
-_ZONE = r"Z|[+-][0-9]{2}:?[0-9]{2}"
+_DATE = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_HOUR = r"(?:[01][0-9]|2[0-3])"
+_TIME = rf"{_HOUR}:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{{1,9}})?)?"
+_ZONE = rf"Z|[+-]{_HOUR}:?[0-5][0-9]"
 _A_NUMBER = re.compile(_NUMBER, re.ASCII)
 # Where a plus was not percent-encoded it has become a blank, and nothing else can stand there.
 _AN_INSTANT = re.compile(rf"({_DATE})(?:[Tt ]({_TIME})([zZ]|[+\- ][0-9]{{2}}:?[0-9]{{2}})?)?", re.ASCII)

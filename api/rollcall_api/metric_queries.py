@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from rollcall_api.query_strings import described, items, one, read_query, shown, whole_number
 from rollcall_api.refusals import bad_parameter
@@ -35,13 +35,63 @@ class MetricType(StrEnum):
     POD_COUNT = "POD_COUNT"
     RUNNING_POD_COUNT = "RUNNING_POD_COUNT"
     GPU_ALLOCATION = "GPU_ALLOCATION"
+    NIM_NUM_REQUESTS_RUNNING = "NIM_NUM_REQUESTS_RUNNING"
+    NIM_NUM_REQUESTS_WAITING = "NIM_NUM_REQUESTS_WAITING"
+    NIM_NUM_REQUEST_MAX = "NIM_NUM_REQUEST_MAX"
+    NIM_REQUEST_SUCCESS_TOTAL = "NIM_REQUEST_SUCCESS_TOTAL"
+    NIM_REQUEST_FAILURE_TOTAL = "NIM_REQUEST_FAILURE_TOTAL"
+    NIM_GPU_CACHE_USAGE_PERC = "NIM_GPU_CACHE_USAGE_PERC"
+    NIM_TIME_TO_FIRST_TOKEN_SECONDS = "NIM_TIME_TO_FIRST_TOKEN_SECONDS"  # noqa: S105 - no password
+    NIM_E2E_REQUEST_LATENCY_SECONDS = "NIM_E2E_REQUEST_LATENCY_SECONDS"
+    NIM_TIME_TO_FIRST_TOKEN_SECONDS_PERCENTILES = "NIM_TIME_TO_FIRST_TOKEN_SECONDS_PERCENTILES"  # noqa: S105 - same
+    NIM_E2E_REQUEST_LATENCY_SECONDS_PERCENTILES = "NIM_E2E_REQUEST_LATENCY_SECONDS_PERCENTILES"
+    NVLINK_BANDWIDTH_TOTAL = "NVLINK_BANDWIDTH_TOTAL"
+
+
+class PodMetricType(StrEnum):
+    """What can be measured of a pod: the contract's names."""
+
+    GPU_UTILIZATION_PER_GPU = "GPU_UTILIZATION_PER_GPU"
+    GPU_UTILIZATION = "GPU_UTILIZATION"
+    GPU_MEMORY_USAGE_BYTES_PER_GPU = "GPU_MEMORY_USAGE_BYTES_PER_GPU"
+    GPU_MEMORY_USAGE_BYTES = "GPU_MEMORY_USAGE_BYTES"
+    CPU_USAGE_CORES = "CPU_USAGE_CORES"
+    CPU_MEMORY_USAGE_BYTES = "CPU_MEMORY_USAGE_BYTES"
+    GPU_GRAPHICS_ENGINE_ACTIVITY_PER_GPU = "GPU_GRAPHICS_ENGINE_ACTIVITY_PER_GPU"
+    GPU_SM_ACTIVITY_PER_GPU = "GPU_SM_ACTIVITY_PER_GPU"
+    GPU_SM_OCCUPANCY_PER_GPU = "GPU_SM_OCCUPANCY_PER_GPU"
+    GPU_TENSOR_ACTIVITY_PER_GPU = "GPU_TENSOR_ACTIVITY_PER_GPU"
+    GPU_FP64_ENGINE_ACTIVITY_PER_GPU = "GPU_FP64_ENGINE_ACTIVITY_PER_GPU"
+    GPU_FP32_ENGINE_ACTIVITY_PER_GPU = "GPU_FP32_ENGINE_ACTIVITY_PER_GPU"
+    GPU_FP16_ENGINE_ACTIVITY_PER_GPU = "GPU_FP16_ENGINE_ACTIVITY_PER_GPU"
+    GPU_MEMORY_BANDWIDTH_UTILIZATION_PER_GPU = "GPU_MEMORY_BANDWIDTH_UTILIZATION_PER_GPU"
+    GPU_NVLINK_TRANSMITTED_BANDWIDTH_PER_GPU = "GPU_NVLINK_TRANSMITTED_BANDWIDTH_PER_GPU"
+    GPU_NVLINK_RECEIVED_BANDWIDTH_PER_GPU = "GPU_NVLINK_RECEIVED_BANDWIDTH_PER_GPU"
+    GPU_PCIE_TRANSMITTED_BANDWIDTH_PER_GPU = "GPU_PCIE_TRANSMITTED_BANDWIDTH_PER_GPU"
+    GPU_PCIE_RECEIVED_BANDWIDTH_PER_GPU = "GPU_PCIE_RECEIVED_BANDWIDTH_PER_GPU"
+    GPU_SWAP_MEMORY_BYTES_PER_GPU = "GPU_SWAP_MEMORY_BYTES_PER_GPU"
+    NIM_NUM_REQUESTS_RUNNING = "NIM_NUM_REQUESTS_RUNNING"
+    NIM_NUM_REQUESTS_WAITING = "NIM_NUM_REQUESTS_WAITING"
+    NIM_NUM_REQUEST_MAX = "NIM_NUM_REQUEST_MAX"
+    NIM_REQUEST_SUCCESS_TOTAL = "NIM_REQUEST_SUCCESS_TOTAL"
+    NIM_REQUEST_FAILURE_TOTAL = "NIM_REQUEST_FAILURE_TOTAL"
+    NIM_GPU_CACHE_USAGE_PERC = "NIM_GPU_CACHE_USAGE_PERC"
+    NIM_TIME_TO_FIRST_TOKEN_SECONDS = "NIM_TIME_TO_FIRST_TOKEN_SECONDS"  # noqa: S105 - no password
+    NIM_E2E_REQUEST_LATENCY_SECONDS = "NIM_E2E_REQUEST_LATENCY_SECONDS"
+    NIM_TIME_TO_FIRST_TOKEN_SECONDS_PERCENTILES = "NIM_TIME_TO_FIRST_TOKEN_SECONDS_PERCENTILES"  # noqa: S105 - same
+    NIM_E2E_REQUEST_LATENCY_SECONDS_PERCENTILES = "NIM_E2E_REQUEST_LATENCY_SECONDS_PERCENTILES"
+    NVLINK_BANDWIDTH_TOTAL = "NVLINK_BANDWIDTH_TOTAL"
+    NVLINK_BANDWIDTH_TOTAL_PER_GPU = "NVLINK_BANDWIDTH_TOTAL_PER_GPU"
+
+
+Kind = TypeVar("Kind", MetricType, PodMetricType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MetricsQuery:
+class MetricsQuery(Generic[Kind]):
     """Types, each once, in the order asked for; and the samples of the time between two instants."""
 
-    types: tuple[MetricType, ...]
+    types: tuple[Kind, ...]
     start: datetime
     end: datetime
     samples: int
@@ -55,14 +105,14 @@ class MetricsQuery:
         )
 
 
-def read_metrics_query(raw: bytes) -> MetricsQuery:
-    """What a query string asks for.
+def read_metrics_query(raw: bytes, kinds: type[Kind]) -> MetricsQuery[Kind]:
+    """What a query string asks for of a workload or of a pod, as ``kinds`` says.
 
     Raises:
         RefusalError: 400, naming the parameter.
     """
     given = read_query(raw, {"metricType", "start", "end", "numberOfSamples"})
-    types = _types(items(given, "metricType"))
+    types = _types(items(given, "metricType"), kinds)
     start, end = (_required_instant(given, name) for name in ("start", "end"))
     if start >= end:
         raise bad_parameter("start", "must be before end")
@@ -70,14 +120,15 @@ def read_metrics_query(raw: bytes) -> MetricsQuery:
     return MetricsQuery(types=types, start=start, end=end, samples=samples)
 
 
-def _types(names: Sequence[str]) -> tuple[MetricType, ...]:
-    found: dict[MetricType, None] = {}
+def _types(names: Sequence[str], kinds: type[Kind]) -> tuple[Kind, ...]:
+    # A client that is handed its own enum outside of a list sends the Python name of it.
+    prefix = "WorkloadMetricType." if kinds is MetricType else "PodMetricType."
+    found: dict[Kind, None] = {}
     for name in names:
         try:
-            # A client that is handed its own enum outside of a list sends the Python name of it.
-            found[MetricType(name.removeprefix("WorkloadMetricType."))] = None
+            found[kinds(name.removeprefix(prefix))] = None
         except ValueError:
-            raise bad_parameter("metricType", f"must be of {', '.join(MetricType)}, not {shown(name)}") from None
+            raise bad_parameter("metricType", f"must be of {', '.join(kinds)}, not {shown(name)}") from None
     if not found:
         raise bad_parameter("metricType", "is required")
     return tuple(found)
@@ -112,26 +163,20 @@ def _required(name: str, schema: Mapping[str, Any], description: str) -> dict[st
     return {**described(name, schema, description), "required": True}
 
 
-METRICS_PARAMETERS: tuple[dict[str, Any], ...] = (
-    {
-        **_required(
-            "metricType",
-            {
-                "type": "array",
-                "minItems": 1,
-                "items": {"type": "string", "enum": [kind.value for kind in MetricType]},
-            },
-            "What is measured; several with commas between them.",
+def metrics_parameters(kinds: type[Kind]) -> tuple[dict[str, Any], ...]:
+    """What :func:`read_metrics_query` reads, for the OpenAPI document."""
+    types = {"type": "array", "minItems": 1, "items": {"type": "string", "enum": [kind.value for kind in kinds]}}
+    return (
+        {
+            **_required("metricType", types, "What is measured; several with commas between them."),
+            "style": "form",
+            "explode": False,
+        },
+        _required("start", {"type": "string", "format": "date-time"}, "The samples come after this instant."),
+        _required("end", {"type": "string", "format": "date-time"}, "The instant of the last sample."),
+        described(
+            "numberOfSamples",
+            {"type": "integer", "minimum": 0, "maximum": MOST_SAMPLES, "default": DEFAULT_SAMPLES},
+            "How many samples, evenly apart.",
         ),
-        "style": "form",
-        "explode": False,
-    },
-    _required("start", {"type": "string", "format": "date-time"}, "The samples come after this instant."),
-    _required("end", {"type": "string", "format": "date-time"}, "The instant of the last sample."),
-    described(
-        "numberOfSamples",
-        {"type": "integer", "minimum": 0, "maximum": MOST_SAMPLES, "default": DEFAULT_SAMPLES},
-        "How many samples, evenly apart.",
-    ),
-)
-"""What :func:`read_metrics_query` reads, for the OpenAPI document."""
+    )

@@ -8,13 +8,9 @@ import io
 import json
 import re
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
-from math import isfinite
+from datetime import datetime
 from string import Template
 from typing import Any
 
@@ -27,9 +23,9 @@ from urllib3.exceptions import TimeoutError as SlowAnswer
 from urllib3.util.retry import Retry
 
 from rollcall.errors import RollcallError
-from rollcall.settings import PrometheusSettings
-from rollcall.store.intervals import PodInterval, WorkloadPods, requested_at
-from rollcall_api.metric_queries import MetricType
+from rollcall.prometheus_settings import PrometheusSettings
+from rollcall.store.intervals import WorkloadPods, requested_at
+from rollcall_api.measures import MEASURES, MOST_SERIES, Grid, Measure, Series, read_series
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -37,36 +33,16 @@ QUERIES_AT_ONCE = 8
 """Queries in flight, of all callers together."""
 
 MOST_POINTS = 200_000
-"""Pods times samples of one query: what Prometheus and this process hold in memory for it."""
+"""Series times samples of one query: what Prometheus and this process hold in memory for it."""
 
 MOST_MATCHER_BYTES = 128 * 1024
 """The names of the pods in one query: some two thousand."""
 
 MOST_ANSWER_BYTES = 32 * 1024 * 1024
 
-_GPU = 1_000_000
-_MILLISECOND = timedelta(milliseconds=1)
-
 
 class MeasuringError(RollcallError):
     """What was asked for could not be measured; a sentence for the caller."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """The instants that are asked about, evenly apart: from the first at which any pod was there to the last."""
-
-    instants: Sequence[datetime]
-
-    @property
-    def step(self) -> timedelta:
-        """The time between two of them, in whole milliseconds, as Prometheus counts."""
-        apart = (self.instants[-1] - self.instants[0]) / max(len(self.instants) - 1, 1)
-        return max(round(apart / _MILLISECOND), 1) * _MILLISECOND
-
-    def place(self, seconds: float) -> int:
-        """Which of the instants one of Prometheus's is, however its milliseconds were rounded."""
-        return round((seconds - self.instants[0].timestamp()) / self.step.total_seconds())
 
 
 class Prometheus:
@@ -75,24 +51,20 @@ class Prometheus:
     def __init__(self, settings: PrometheusSettings) -> None:
         self._settings = settings
         self._threads = ThreadPoolExecutor(QUERIES_AT_ONCE, thread_name_prefix="prometheus")
-        self._templates = {
-            MetricType.GPU_UTILIZATION: settings.gpu_utilization_query,
-            MetricType.GPU_MEMORY_USAGE_BYTES: settings.gpu_memory_query,
-            MetricType.CPU_USAGE_CORES: settings.cpu_query,
-            MetricType.CPU_MEMORY_USAGE_BYTES: settings.memory_query,
-        }
         self._client = None if settings.url is None else _client(settings.url, settings)
 
-    async def measured(
-        self, kind: MetricType, found: WorkloadPods, instants: Sequence[datetime]
-    ) -> list[tuple[datetime, Decimal]]:
-        """The type's values at those of the ascending instants at which there are any.
+    async def measured(self, kind: str, found: WorkloadPods, instants: Sequence[datetime]) -> dict[str, Series]:
+        """The series of one of :data:`MEASURES` at those of the ascending instants at which there are any.
+
+        They are by what :func:`read_series` tells them apart by; one without a value is left out.
 
         Raises:
             MeasuringError: it cannot be told.
         """
         if self._client is None:
             raise MeasuringError("No Prometheus is configured.")
+        if not self._template(MEASURES[kind]):
+            raise MeasuringError("No query is configured for it.")
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
@@ -100,15 +72,20 @@ class Prometheus:
         except TimeoutError as error:
             raise self._too_slow() from error
 
-    def _query(self, kind: MetricType, found: WorkloadPods, grid: _Grid) -> str:
+    def _template(self, measure: Measure) -> str:
+        found: str = getattr(self._settings, measure.query)
+        return found
+
+    def _query(self, measure: Measure, found: WorkloadPods, grid: Grid) -> str:
         names = sorted({pod.name for pod in found.pods})
+        points = len(names) * len(grid.instants) * MOST_SERIES[measure.shape]
         namespace, pods = json.dumps(found.pods[0].namespace, ensure_ascii=False), _any_of(names)
-        if len(pods) > MOST_MATCHER_BYTES or len(names) * len(grid.instants) > MOST_POINTS:
+        if len(pods) > MOST_MATCHER_BYTES or points > MOST_POINTS:
             raise MeasuringError(
                 f"The workload had {len(names)} pods in this time, which is too many for one query;"
                 " ask for a shorter time or fewer samples."
             )
-        return Template(self._templates[kind]).safe_substitute(
+        return Template(self._template(measure)).safe_substitute(
             pods=f"namespace={namespace},pod=~{pods}",
             exported_pods=f"exported_namespace={namespace},exported_pod=~{pods}",
             window=f"{self._settings.rate_window_seconds}s",
@@ -116,14 +93,14 @@ class Prometheus:
         )
 
     def _ask(
-        self, client: PrometheusConnect, kind: MetricType, found: WorkloadPods, instants: Sequence[datetime]
-    ) -> list[tuple[datetime, Decimal]]:
+        self, client: PrometheusConnect, kind: str, found: WorkloadPods, instants: Sequence[datetime]
+    ) -> dict[str, Series]:
         """Ask and wait: in a thread."""
         there = [place for place, pods in enumerate(requested_at(found.pods, instants, lambda _: 1)) if pods]
         if not there:
-            return []
-        grid = _Grid(instants[there[0] : there[-1] + 1])
-        query = self._query(kind, found, grid)
+            return {}
+        grid = Grid(instants[there[0] : there[-1] + 1])
+        query = self._query(MEASURES[kind], found, grid)
         start, step = grid.instants[0].timestamp(), grid.step.total_seconds()
         # The client rounds its own start and end to seconds; these win over them.
         exact = {
@@ -135,63 +112,26 @@ class Prometheus:
             answer = client.custom_query_range(
                 query, grid.instants[0], grid.instants[-1], step=f"{step:.3f}", params=exact
             )
-            return list(_over_pods(kind, _by_pod(answer, grid), found.pods, grid))
+            return read_series(MEASURES[kind], answer, found.pods, grid)
         except (requests.Timeout, SlowAnswer) as error:
             raise self._too_slow() from error
         except PrometheusApiClientException as error:
-            log.warning("metric_query_refused", type=kind.value, error=str(error)[:500])
+            log.warning("metric_query_refused", type=str(kind), error=str(error)[:500])
             raise MeasuringError("Prometheus refused the query.") from error
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            log.warning("metric_answer_not_read", type=kind.value, error=repr(error)[:500])
+            log.warning("metric_answer_not_read", type=str(kind), error=repr(error)[:500])
             raise MeasuringError("Prometheus answered something else than series of pods.") from error
         except (requests.RequestException, HTTPError) as error:
-            log.warning("metric_query_failed", type=kind.value, error=str(error)[:500])
+            log.warning("metric_query_failed", type=str(kind), error=str(error)[:500])
             raise MeasuringError("Prometheus cannot be reached.") from error
 
     def _too_slow(self) -> MeasuringError:
         return MeasuringError(f"Prometheus did not answer within {self._settings.timeout_seconds:g} s.")
 
 
-def _is_there(pod: PodInterval, instant: datetime) -> bool:
-    return pod.created_at <= instant and (pod.counts_until is None or instant < pod.counts_until)
-
-
 def _any_of(names: Iterable[str]) -> str:
     """A PromQL string with a regular expression that matches exactly these names."""
     return json.dumps("|".join(map(re.escape, names)), ensure_ascii=False)
-
-
-def _by_pod(answer: Sequence[Mapping[str, Any]], grid: _Grid) -> dict[str, dict[int, Decimal]]:
-    """The values of each pod by their places in the grid; what is no number is none."""
-    found: defaultdict[str, dict[int, Decimal]] = defaultdict(dict)
-    for series in answer:
-        values = found[series["metric"]["pod"]]
-        for seconds, text in series["values"]:
-            place = grid.place(seconds)
-            if isfinite(float(text)) and 0 <= place < len(grid.instants):
-                # As a float would be written, so that no text can be long.
-                values[place] = Decimal(repr(float(text)))
-    return found
-
-
-def _over_pods(
-    kind: MetricType, by_pod: Mapping[str, Mapping[int, Decimal]], pods: Sequence[PodInterval], grid: _Grid
-) -> Iterable[tuple[datetime, Decimal]]:
-    """One value an instant: the sum over the pods that are there, or their mean by the GPUs that each of them holds.
-
-    A name may have been others' before and after: only while a pod of the workload bears it, it is the workload's.
-    """
-    totals: defaultdict[int, Decimal] = defaultdict(Decimal)
-    weights: defaultdict[int, int] = defaultdict(int)
-    for pod in pods:
-        weight = (pod.held_gpu_micros or _GPU) if kind is MetricType.GPU_UTILIZATION else 1
-        for place, value in by_pod.get(pod.name, {}).items():
-            if _is_there(pod, grid.instants[place]):
-                totals[place] += value * weight
-                weights[place] += weight
-    for place in sorted(totals):
-        value = totals[place] / weights[place] if kind is MetricType.GPU_UTILIZATION else totals[place]
-        yield grid.instants[place], Decimal(repr(float(value)))
 
 
 def _client(url: str, settings: PrometheusSettings) -> PrometheusConnect:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rollcall.contract import Setting, detailed_workload_json, workload_json
 from rollcall.store.engine import store_errors
-from rollcall.store.intervals import WorkloadPods, workload_pods
+from rollcall.store.intervals import WorkloadPods, workload_pod, workload_pods
 from rollcall.store.listings import Listing, ListingPage, ListingQuery, listing_count, listing_page
 from rollcall.store.node_telemetry import NodeTelemetryQuery, node_telemetry
 from rollcall.store.pages import (
@@ -72,6 +72,11 @@ class Records:
         """The pods that one workload in scope had between two instants, live or deleted."""
         async with self._connection() as connection:
             return await workload_pods(connection, uid, scope, start=start, end=end)
+
+    async def pod(self, workload_uid: str, uid: str, scope: Scope) -> WorkloadPods | None:
+        """One pod of a workload in scope, live or deleted, whenever it was."""
+        async with self._connection() as connection:
+            return await workload_pod(connection, workload_uid, uid, scope)
 
     async def telemetry(self, query: TelemetryQuery) -> Telemetry:
         """Sums over the live workloads."""

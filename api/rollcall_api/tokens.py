@@ -41,10 +41,11 @@ _BODY = {
         "application/json": {
             "schema": {
                 "type": "object",
+                "required": ["grantType"],
                 "properties": {
                     "grantType": {"type": "string", "enum": list(GRANTS)},
-                    "clientId": {"type": "string", "description": "Also appId."},
-                    "clientSecret": {"type": "string", "description": "Also appSecret."},
+                    "clientId": {"type": ["string", "null"], "description": "Also appId."},
+                    "clientSecret": {"type": ["string", "null"], "description": "Also appSecret."},
                 },
                 "description": "Keys are read in any case.",
             }
@@ -81,16 +82,12 @@ async def create_token(request: Request) -> Response:
     if not isinstance(given, dict):
         raise RefusalError(HTTPStatus.BAD_REQUEST, "The body must be a JSON object with grantType.")
     folded = {key.lower(): value for key, value in given.items()}
-    issuer = issuer_of(request)
-    if not isinstance(issuer, Anyone):
-        grant = folded.get("granttype")
-        if grant not in GRANTS:
-            given_grant = shown(grant) if isinstance(grant, str) else "anything else"
-            raise RefusalError(
-                HTTPStatus.BAD_REQUEST, f"grantType must be one of {', '.join(GRANTS)}, not {given_grant}."
-            )
+    grant = folded.get("granttype")
+    if grant not in GRANTS:
+        given_grant = shown(grant) if isinstance(grant, str) else "anything else"
+        raise RefusalError(HTTPStatus.BAD_REQUEST, f"grantType must be one of {', '.join(GRANTS)}, not {given_grant}.")
     client_id, secret = (_credential(folded, f"app{name}", f"client{name}") for name in ("id", "secret"))
-    issued = await issued_by(issuer, client_id, secret)
+    issued = await issued_by(issuer_of(request), client_id, secret)
     if issued is None:
         raise RefusalError(HTTPStatus.BAD_REQUEST, "There is no such application, or its secret is another.")
     return json_response({"accessToken": issued.token, "expiresIn": issued.seconds}, headers=NEVER_KEPT)
@@ -98,7 +95,9 @@ async def create_token(request: Request) -> Response:
 
 def _credential(folded: dict[str, Any], *names: str) -> str:
     found = next((folded[name] for name in names if folded.get(name) is not None), "")
-    return found if isinstance(found, str) else ""
+    if not isinstance(found, str):
+        raise RefusalError(HTTPStatus.BAD_REQUEST, "The application's id and secret must be strings.")
+    return found
 
 
 def issuer_of(request: Request) -> Issuer:

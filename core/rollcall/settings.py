@@ -20,9 +20,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from rollcall import metric_templates
 from rollcall.domain.facts import DomainSettings
 from rollcall.errors import SettingsError
+from rollcall.prometheus_settings import PrometheusSettings
 
 PREFIX = "ROLLCALL_"
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -169,36 +169,6 @@ class ApiSettings(BaseModel):
     )
     stale_after_seconds: PositiveFloat = Field(
         default=120, description="Age of the oldest watch past which /readyz says the view is stale."
-    )
-
-
-class PrometheusSettings(BaseModel):
-    """Where the API reads what workloads use, and how it asks for it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    url: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^/?#\s]+[^?#\s]*$",
-        description="Address of Prometheus, or of what speaks its API; without one, what is used cannot be told.",
-    )
-    token: SecretStr | None = Field(default=None, description="Bearer token for it.")
-    ca_file: str | None = Field(default=None, description="Certificates that its own is checked against, in PEM.")
-    timeout_seconds: PositiveFloat = Field(default=5, description="Longest wait for an answer of it.")
-    rate_window_seconds: PositiveInt = Field(
-        default=120, description="What CPU usage is averaged over: at least twice the interval of the scrapes."
-    )
-    gpu_utilization_query: str = Field(
-        default=metric_templates.GPU_UTILIZATION,
-        description="PromQL for GPU_UTILIZATION, percent by namespace and pod. In all four, $pods and $exported_pods "
-        "stand for the matchers of the workload's pods, $window for the window, $cluster_id for its cluster.",
-    )
-    gpu_memory_query: str = Field(
-        default=metric_templates.GPU_MEMORY_USAGE_BYTES, description="PromQL for GPU_MEMORY_USAGE_BYTES."
-    )
-    cpu_query: str = Field(default=metric_templates.CPU_USAGE_CORES, description="PromQL for CPU_USAGE_CORES.")
-    memory_query: str = Field(
-        default=metric_templates.CPU_MEMORY_USAGE_BYTES, description="PromQL for CPU_MEMORY_USAGE_BYTES."
     )
 
 

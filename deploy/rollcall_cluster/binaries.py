@@ -25,7 +25,7 @@ import platformdirs
 
 from rollcall.errors import RollcallError
 
-PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl")
 MODULE = Path(__file__).resolve().parents[1] / "local-cluster"
 """The Go module that pins every version."""
 

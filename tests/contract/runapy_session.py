@@ -51,14 +51,14 @@ class Session:
         self.client = RunaiClient(self.api_client)
         self.workloads = self.client.workloads.workloads
 
-    async def ask(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """The data of an answer, however this kind of client hands it over."""
+    async def ask(self, method: Callable[..., Any], *args: Any, status: int = 200, **kwargs: Any) -> Any:
+        """The data of an answer with this status, however this kind of client hands it over."""
         found = method(*args, **kwargs)
         if inspect.isawaitable(found):
             found = await found
         elif hasattr(found, "get"):
             found = found.get(30)
-        assert found.status_code == 200, found
+        assert found.status_code == status, found
         return found.data
 
     async def listed(self, **kwargs: Any) -> list[dict[str, Any]]:

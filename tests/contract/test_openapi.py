@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rollcall_api.metric_queries import MetricType, PodMetricType, metrics_parameters
 from rollcall_api.parameters import COUNT_PARAMETERS, LIST_PARAMETERS
 from rollcall_api.telemetry import TELEMETRY_PARAMETERS
 
@@ -57,6 +58,7 @@ async def test_the_operations_have_the_contracts_names(document: dict[str, Any])
         ("/api/v1/workloads/telemetry", "GET", "get_workloads_telemetry"),
         ("/api/v1/workloads/{workloadId}", "GET", "get_workload"),
         ("/api/v1/workloads/{workloadId}/metrics", "GET", "get_workload_metrics"),
+        ("/api/v1/workloads/{workloadId}/pods/{podId}/metrics", "GET", "get_workload_pod_metrics"),
         ("/api/v1/token", "POST", "create_token"),
         ("/api/v2/token", "POST", "create_oauth2_token"),
     }
@@ -91,6 +93,13 @@ async def test_the_reference_page_names_every_path_and_parameter(document: dict[
     for path, method, _ in operations(document):
         assert f"`{method} {path}`" in API_PAGE
     for parameter in (*LIST_PARAMETERS, *COUNT_PARAMETERS, *TELEMETRY_PARAMETERS):
+        assert f"`{parameter['name']}`" in API_PAGE
+
+
+async def test_the_reference_page_names_every_metric() -> None:
+    for kind in (*MetricType, *PodMetricType):
+        assert f"`{kind}`" in API_PAGE
+    for parameter in metrics_parameters(MetricType):
         assert f"`{parameter['name']}`" in API_PAGE
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 from aiohttp import web
 from kubernetes.client import Configuration
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -442,17 +441,7 @@ async def test_where_no_application_is_set_up_it_is_told_what_to_send_instead(cl
 
 async def test_no_token_is_ever_logged(database: DatabaseSettings, api_server: ReviewingServer, tmp_path: Path) -> None:
     """Of the process as an admin starts it, at the level that logs most, through every outcome."""
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(
-        yaml.safe_dump(
-            {
-                "clusters": [{"name": "c", "cluster": {"server": api_server.url}}],
-                "users": [{"name": "api", "user": {"token": "own-secret-token"}}],
-                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "api"}}],
-                "current-context": "c",
-            }
-        )
-    )
+    kubeconfig = api_server.kubeconfig(tmp_path, "own-secret-token")
     api_server.let_in("good-secret-token", "ada", A)
     api_server.let_in("idle-secret-token", "bob")
     with ApiProcess(tmp_path, database, kubeconfig=kubeconfig, log__level="debug") as api:

@@ -1,15 +1,8 @@
 """The official Python client, unchanged, in two versions, against a running API."""
 
 import asyncio
-import fcntl
-import hashlib
-import json
-import os
 import re
-import shutil
 import subprocess
-import sys
-import venv
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
@@ -18,10 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import pytest
 from support.api_process import ApiProcess
 from support.places import a_node, a_pool
+from support.runapy import REQUIREMENTS, VERSIONS, python_with, run_session
 from support.workload_builders import START, a_pod, a_project, a_request, a_workload, uid_of
 
 from rollcall.domain.attachments import Connection, ConnectionType, Datasource, DatasourceType, Tool, Topology
@@ -47,9 +40,7 @@ from rollcall.store.places import write_node_pools, write_nodes, write_projects
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
 
-REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
 SESSION = Path(__file__).with_name("runapy_session.py")
-VERSIONS = ("1.218.0", "1.224.0")
 CLUSTER = uid_of("cluster")
 
 BARE: dict[str, Any] = {
@@ -195,46 +186,10 @@ async def _write_places(database: DatabaseSettings) -> None:
         await engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def python_with() -> Callable[[str], Path]:
-    """The Python of an environment with one version of the client; made once into the user's cache."""
-    return _python_with
-
-
-def _python_with(version: str) -> Path:
-    lock = REQUIREMENTS / f"runapy-{version}.txt"
-    content = hashlib.sha256(lock.read_bytes() + f"{sys.version}{sys.base_prefix}".encode()).hexdigest()[:16]
-    folder = platformdirs.user_cache_path("rollcall") / "runapy" / f"{version}-{content}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    python, stamp = folder / "bin" / "python", folder / "installed"
-    # An environment cannot be moved, so what makes it whole is the stamp, and only one process makes it.
-    with (folder.parent / f"{folder.name}.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if not stamp.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            venv.create(folder, with_pip=True)
-            pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-            done = subprocess.run([*pip, "-r", lock], capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            stamp.touch()
-    return python
-
-
 @pytest.fixture(scope="module", params=VERSIONS)
-def sessions(
-    request: pytest.FixtureRequest, address: str, python_with: Callable[[str], Path]
-) -> tuple[str, dict[str, Any]]:
+def sessions(request: pytest.FixtureRequest, address: str) -> tuple[str, dict[str, Any]]:
     """What a session of each kind of the client saw; its import alone takes seconds, so one process holds them all."""
-    done = subprocess.run(
-        [python_with(request.param), "-I", SESSION, address, uid_of("nobody")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
-        env={key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY")},
-    )
-    assert done.returncode == 0, done.stderr
-    return request.param, json.loads(done.stdout)
+    return request.param, run_session(SESSION, request.param, address, uid_of("nobody"))
 
 
 @pytest.fixture(params=["sync", "threaded", "async"])
@@ -410,7 +365,7 @@ def test_the_locks_pin_hashes_and_name_no_registry(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_example_of_the_reference_page_runs(address: str, python_with: Callable[[str], Path], version: str) -> None:
+def test_the_example_of_the_reference_page_runs(address: str, version: str) -> None:
     page = (REQUIREMENTS.parent / "docs" / "reference" / "api.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert "http://127.0.0.1:8080" in example

@@ -1,14 +1,19 @@
-"""The API over HTTP, and a workload whose life is known to the minute."""
+"""The API over HTTP, with and without a real Prometheus, and a workload whose life is known to the minute."""
 
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from itertools import count
+from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from support.measured import Asking, Writing, at
+from support.prometheus import PrometheusServer, running_prometheus
 from support.workload_builders import START, a_pod, a_request, a_workload, uid_of
 
-from rollcall.domain.records import Limits, PodState, ResourceRequest, Resources
+from rollcall.domain.records import Limits, PodRecord, PodState, ResourceRequest, Resources
+from rollcall.prometheus_settings import PrometheusSettings
 from rollcall.settings import DatabaseSettings, Settings
 from rollcall.store.memory import touch_cluster
 from rollcall.store.records import Batch, DeletionSeen, Gone
@@ -20,8 +25,7 @@ from rollcall_api.rights import NobodyAsked
 CLUSTER = uid_of("cluster")
 
 
-def _at(minutes: float) -> datetime:
-    return START + timedelta(minutes=minutes)
+numbers = count()
 
 
 @pytest.fixture
@@ -46,12 +50,12 @@ async def train(engine: AsyncEngine) -> str:
         state=PodState.SUCCEEDED,
         allocated=Resources(),
         allocated_while_bound=a_request().requests,
-        ended_at=_at(30),
+        ended_at=at(30),
     )
     lasting = a_pod(requested=request, allocated=request.requests)
     pods = (lasting, ended)
     gone = [
-        Gone(uid=uid_of(name), observed_version=99, at=_at(60), seen=DeletionSeen.EXACT)
+        Gone(uid=uid_of(name), observed_version=99, at=at(60), seen=DeletionSeen.EXACT)
         for name in ("train", "train-0", "train-1")
     ]
     async with engine.begin() as connection:
@@ -61,3 +65,51 @@ async def train(engine: AsyncEngine) -> str:
         )
         await touch_cluster(connection, cluster_id=CLUSTER, name="test", watches_observed_at=START)
     return uid_of("train")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
+    """The server that the module's tests share, each with a namespace of its own."""
+    with running_prometheus(tmp_path_factory.mktemp("prometheus")) as server:
+        yield server
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace that no other test's series are in."""
+    return f"ns-{next(numbers)}"
+
+
+@pytest.fixture
+async def api(database: DatabaseSettings, engine: AsyncEngine) -> AsyncIterator[Asking]:
+    """Clients of APIs that ask a Prometheus."""
+    async with AsyncExitStack() as stack:
+        made: list[httpx.AsyncClient] = []
+
+        def asking(url: str, **settings: Any) -> httpx.AsyncClient:
+            given = PrometheusSettings(url=url, **settings)
+            records = Records(engine, tenant_id=1)
+            app = create_app(Settings(database=database, prometheus=given), records, NobodyAsked())
+            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+            made.append(httpx.AsyncClient(transport=transport, base_url="http://api", timeout=60))
+            stack.push_async_callback(made[-1].aclose)
+            return made[-1]
+
+        yield asking
+
+
+@pytest.fixture
+def write(engine: AsyncEngine, namespace: str) -> Writing:
+    """Write the workload ``train`` with these pods; those of ``gone`` go at that minute."""
+
+    async def write(*pods: PodRecord, gone: dict[str, float] | None = None) -> None:
+        closed = tuple(
+            Gone(uid=uid_of(name), observed_version=99, at=at(minute), seen=DeletionSeen.EXACT)
+            for name, minute in (gone or {}).items()
+        )
+        workload = a_workload(namespace=namespace)
+        async with engine.begin() as connection:
+            await write_batch(connection, "c1", Batch(workloads=(workload,), pods=pods), observed_at=START)
+            await write_batch(connection, "c1", Batch(gone_pods=closed), observed_at=START)
+
+    return write

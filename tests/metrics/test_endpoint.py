@@ -27,7 +27,7 @@ STORED = {
     "CPU_MEMORY_LIMIT_BYTES": [str(2**31), str(2**31), str(2**31), "0"],
 }
 """At minutes 15, 30, 45 and 60 of the workload of the fixture."""
-USED = {"GPU_UTILIZATION", "GPU_MEMORY_USAGE_BYTES", "CPU_USAGE_CORES", "CPU_MEMORY_USAGE_BYTES"}
+USED = set(MetricType) - STORED.keys()
 
 
 def path(workload_id: str) -> str:
@@ -110,7 +110,7 @@ async def test_instants_arrive_as_every_client_sends_them(client: httpx.AsyncCli
     [
         ("start=2026-01-01&end=2026-01-02", "metricType"),
         ("metricType=&start=2026-01-01&end=2026-01-02", "metricType"),
-        ("metricType=POD_COUNT,NIM_NUM_REQUEST_MAX&start=2026-01-01&end=2026-01-02", "'NIM_NUM_REQUEST_MAX'"),
+        ("metricType=POD_COUNT,GPU_UTILIZATION_PER_GPU&start=2026-01-01&end=2026-01-02", "'GPU_UTILIZATION_PER_GPU'"),
         ("metricType=pod_count&start=2026-01-01&end=2026-01-02", "metricType"),
         ("metricType=POD_COUNT&end=2026-01-02", "start"),
         ("metricType=POD_COUNT&start=2026-01-01", "end"),

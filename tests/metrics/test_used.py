@@ -3,30 +3,20 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
-from itertools import count
+from datetime import datetime
 from typing import Any
 
 import httpx
 import pytest
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncEngine
+from support.measured import Asking, Writing, at, every_half_minute
 from support.prometheus import PrometheusServer, running_prometheus
-from support.workload_builders import START, a_pod, a_request, a_workload, uid_of
+from support.workload_builders import START, a_pod, a_request, uid_of
 
-from rollcall.domain.records import PodRecord
-from rollcall.settings import DatabaseSettings, PrometheusSettings, Settings
-from rollcall.store.records import Batch, DeletionSeen, Gone
-from rollcall.store.writes import write_batch
 from rollcall_api import prometheus as prometheus_module
-from rollcall_api.app import create_app
 from rollcall_api.metric_models import MeasuredPart
 from rollcall_api.metric_queries import MetricType
 from rollcall_api.models import Error
-from rollcall_api.records import Records
-from rollcall_api.rights import NobodyAsked
 
 pytestmark = pytest.mark.anyio
 
@@ -40,67 +30,6 @@ EMPTY: dict[str, dict[int, str]] = {kind.value: {} for kind in USED}
 MIB = 1048576
 UTILIZATION, FRAMEBUFFER = "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED"
 CPU, MEMORY = "container_cpu_usage_seconds_total", "container_memory_working_set_bytes"
-
-Asking = Callable[..., httpx.AsyncClient]
-numbers = count()
-
-
-def at(minutes: float) -> datetime:
-    return START + timedelta(minutes=minutes)
-
-
-def every_half_minute(value: float | Callable[[float], float], first: float = -5, last: float = 65) -> list[Any]:
-    """Samples as a scrape would leave them."""
-    places = range(int(first * 2), int(last * 2) + 1)
-    return [(at(place / 2), value(place / 2) if callable(value) else value) for place in places]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
-    """The server that the module's tests share, each with a namespace of its own."""
-    with running_prometheus(tmp_path_factory.mktemp("prometheus")) as server:
-        yield server
-
-
-@pytest.fixture
-def namespace() -> str:
-    """A namespace that no other test's series are in."""
-    return f"ns-{next(numbers)}"
-
-
-@pytest.fixture
-async def api(database: DatabaseSettings, engine: AsyncEngine) -> AsyncIterator[Asking]:
-    """Clients of APIs that ask a Prometheus."""
-    async with AsyncExitStack() as stack:
-        made: list[httpx.AsyncClient] = []
-
-        def asking(url: str, **settings: Any) -> httpx.AsyncClient:
-            given = PrometheusSettings(url=url, **settings)
-            records = Records(engine, tenant_id=1)
-            app = create_app(Settings(database=database, prometheus=given), records, NobodyAsked())
-            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-            made.append(httpx.AsyncClient(transport=transport, base_url="http://api", timeout=60))
-            stack.push_async_callback(made[-1].aclose)
-            return made[-1]
-
-        yield asking
-
-
-@pytest.fixture
-def write(engine: AsyncEngine, namespace: str) -> Callable[..., Any]:
-    """Write the workload ``train`` with these pods; those of ``gone`` go at that minute."""
-
-    async def write(*pods: PodRecord, gone: dict[str, float] | None = None) -> None:
-        closed = tuple(
-            Gone(uid=uid_of(name), observed_version=99, at=at(minute), seen=DeletionSeen.EXACT)
-            for name, minute in (gone or {}).items()
-        )
-        workload = a_workload(namespace=namespace)
-        async with engine.begin() as connection:
-            await write_batch(connection, "c1", Batch(workloads=(workload,), pods=pods), observed_at=START)
-            await write_batch(connection, "c1", Batch(gone_pods=closed), observed_at=START)
-
-    return write
 
 
 async def ask(client: httpx.AsyncClient, *types: str, samples: int = 4) -> httpx.Response:
@@ -123,7 +52,7 @@ def values_of(answer: httpx.Response) -> dict[str, dict[int, str]]:
 
 
 async def test_every_type_is_what_its_series_say(
-    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any]
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing
 ) -> None:
     await write(
         a_pod("a", namespace=namespace, allocated=a_request(3).requests),
@@ -154,7 +83,7 @@ async def test_every_type_is_what_its_series_say(
 
 
 async def test_a_name_counts_only_while_a_pod_of_the_workload_bears_it(
-    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any]
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing
 ) -> None:
     pods = (a_pod("w-0", namespace=namespace, created_at=at(10)), a_pod("w-1", namespace=namespace, created_at=at(40)))
     await write(*pods, gone={"w-0": 20})
@@ -168,7 +97,7 @@ async def test_a_name_counts_only_while_a_pod_of_the_workload_bears_it(
 
 
 async def test_names_that_are_alike_are_not_the_same(
-    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any]
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing
 ) -> None:
     await write(a_pod("a.b", namespace=namespace), a_pod("c", namespace=namespace))
     for where, pod, amount in (
@@ -185,7 +114,7 @@ async def test_names_that_are_alike_are_not_the_same(
 
 @pytest.mark.parametrize("name", ['"} or vector(1) #', "a|.*", "\\", 'x\\"y', "é\n", "$pods", "(", "[a-z"])
 async def test_no_name_reaches_beyond_its_own_matcher(
-    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any], name: str
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing, name: str
 ) -> None:
     await write(a_pod(name, namespace=namespace))
     server.write(MEMORY, {"namespace": namespace, "pod": name, "container": "main"}, every_half_minute(7))
@@ -196,7 +125,7 @@ async def test_no_name_reaches_beyond_its_own_matcher(
 
 
 async def test_labels_that_prometheus_renamed_are_read_too(
-    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any]
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing
 ) -> None:
     await write(a_pod("a", namespace=namespace))
     labels = {"namespace": "gpu-operator", "pod": "exporter-x", "exported_namespace": namespace, "exported_pod": "a"}
@@ -208,7 +137,7 @@ async def test_labels_that_prometheus_renamed_are_read_too(
 
 @pytest.mark.parametrize("prefix", ["", "exported_"])
 async def test_a_shared_gpu_is_measured_under_the_pod_that_holds_it(
-    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any], prefix: str
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing, prefix: str
 ) -> None:
     await write(a_pod("half", namespace=namespace))
     group, reserving = f"group-of-{namespace}", f"gpu-reservation-{namespace}"
@@ -224,7 +153,7 @@ async def test_a_shared_gpu_is_measured_under_the_pod_that_holds_it(
 
 
 async def test_a_query_of_the_settings_is_asked_in_place_of_the_default(
-    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any]
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing
 ) -> None:
     await write(a_pod("a", namespace=namespace))
     for cluster_id, amount in (("c1", 2), ("c2", 100)):
@@ -238,7 +167,7 @@ async def test_a_query_of_the_settings_is_asked_in_place_of_the_default(
 
 
 async def test_what_was_not_measured_has_no_values(
-    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any]
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing
 ) -> None:
     await write(a_pod("a", namespace=namespace))
     gaps = [(at(15), 1.0), (at(30), float("nan")), (at(45), float("inf")), (at(60), 1e-9)]
@@ -248,14 +177,14 @@ async def test_what_was_not_measured_has_no_values(
     assert values_of(answer) == {**EMPTY, "CPU_MEMORY_USAGE_BYTES": {15: "1", 60: "0.000000001"}}
 
 
-async def test_nothing_is_asked_where_there_was_no_pod(api: Asking, write: Callable[..., Any]) -> None:
+async def test_nothing_is_asked_where_there_was_no_pod(api: Asking, write: Writing) -> None:
     await write()
     answer = await ask(api("http://127.0.0.1:1"))
     assert (answer.status_code, values_of(answer)) == (200, EMPTY)
 
 
 async def test_half_of_the_types_may_be_unanswerable(
-    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any]
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing
 ) -> None:
     await write(a_pod("a", namespace=namespace))
     server.write(MEMORY, {"namespace": namespace, "pod": "a", "container": "main"}, every_half_minute(5))
@@ -271,7 +200,7 @@ async def test_half_of_the_types_may_be_unanswerable(
 
 
 async def test_without_prometheus_the_store_still_answers(
-    namespace: str, api: Asking, write: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+    namespace: str, api: Asking, write: Writing, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     await write(a_pod("a", namespace=namespace))
     with running_prometheus(tmp_path_factory.mktemp("stopped")) as stopped:
@@ -285,7 +214,7 @@ async def test_without_prometheus_the_store_still_answers(
 
 
 async def test_a_silent_prometheus_is_given_up_and_holds_nobody_up(
-    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any]
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing
 ) -> None:
     await write(a_pod("a", namespace=namespace))
     client = api(server.url, timeout_seconds=3)
@@ -306,7 +235,7 @@ async def test_a_silent_prometheus_is_given_up_and_holds_nobody_up(
 
 
 async def test_more_than_can_be_asked_at_once_is_a_sentence(
-    server: PrometheusServer, namespace: str, api: Asking, write: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await write(a_pod("a", namespace=namespace), a_pod("b", namespace=namespace))
     client = api(server.url)
@@ -360,7 +289,7 @@ async def dripping(request: web.Request) -> web.StreamResponse:
     ],
 )
 async def test_whatever_answers_in_its_place_is_told_and_bounded(
-    namespace: str, api: Asking, write: Callable[..., Any], serve: Any, words: str
+    namespace: str, api: Asking, write: Writing, serve: Any, words: str
 ) -> None:
     await write(a_pod("a", namespace=namespace))
     sent: list[str | None] = []

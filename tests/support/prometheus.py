@@ -40,6 +40,12 @@ class PrometheusServer:
         answer = httpx.post(f"{self.url}/api/v1/write", content=_snappy(body), headers=headers)
         assert answer.is_success, answer.text
 
+    def says(self, query: str, at: datetime) -> float:
+        """Its own answer to a query of one value."""
+        params: dict[str, str | float] = {"query": query, "time": at.timestamp()}
+        (found,) = httpx.get(f"{self.url}/api/v1/query", params=params).json()["data"]["result"]
+        return float(found["value"][1])
+
     def is_ready(self) -> bool:
         """Whether it takes and answers."""
         assert self.program.is_running, self.program.last_lines()

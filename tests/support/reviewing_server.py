@@ -4,11 +4,14 @@ The shapes are the documented ones.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Self
 
+import yaml
 from aiohttp import web
 
 CLUSTER_WIDE = None
@@ -58,6 +61,42 @@ class ReviewingServer:
             server.open.set()
             server.open_for_projects.set()
             await runner.cleanup()
+
+    @classmethod
+    @contextmanager
+    def in_a_thread(cls) -> Iterator[Self]:
+        """The same for tests without an event loop: it answers from a thread of its own."""
+        started: list[Self] = []
+        ready, over = threading.Event(), asyncio.Event()
+        loop = asyncio.new_event_loop()
+
+        async def serve() -> None:
+            async with cls.running() as server:
+                started.append(server)
+                ready.set()
+                await over.wait()
+
+        thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+        thread.start()
+        try:
+            assert ready.wait(30), "the reviewing server did not start"
+            yield started[0]
+        finally:
+            loop.call_soon_threadsafe(over.set)
+            thread.join()
+            loop.close()
+
+    def kubeconfig(self, folder: Path, token: str) -> Path:
+        """A file by which a process finds the server, and shows it this token."""
+        path = folder / "kubeconfig"
+        content = {
+            "clusters": [{"name": "c", "cluster": {"server": self.url}}],
+            "users": [{"name": "api", "user": {"token": token}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "api"}}],
+            "current-context": "c",
+        }
+        path.write_text(yaml.safe_dump(content))
+        return path
 
     def let_in(self, token: str, username: str, *namespaces: str | None, **user: Any) -> None:
         """A token, its user, and where the user may list workloads."""

@@ -51,7 +51,17 @@ async def workload_pods(
     connection: AsyncConnection, uid: str, scope: Scope, *, start: datetime, end: datetime
 ) -> WorkloadPods | None:
     """The pods that the workload had between the instants, live or deleted; ``None`` where it is not in scope."""
-    rows = (await connection.execute(pods_statement(uid, scope, start=start, end=end))).mappings().all()
+    return await _read(connection, pods_statement(uid, scope, start=start, end=end))
+
+
+async def workload_pod(connection: AsyncConnection, workload_uid: str, uid: str, scope: Scope) -> WorkloadPods | None:
+    """One pod of the workload, live or deleted, whenever it was; ``None`` where it or the workload is not in scope."""
+    found = await _read(connection, pod_statement(workload_uid, uid, scope))
+    return found if found is not None and found.pods else None
+
+
+async def _read(connection: AsyncConnection, statement: Select[Any]) -> WorkloadPods | None:
+    rows = (await connection.execute(statement)).mappings().all()
     if not rows:
         return None
     first = rows[0]
@@ -62,6 +72,20 @@ async def workload_pods(
 
 def pods_statement(uid: str, scope: Scope, *, start: datetime, end: datetime) -> Select[Any]:
     """The statement behind it: no row where there is no such workload, one without a pod where it had none."""
+
+    def in_time(table: Table) -> list[ColumnElement[bool]]:
+        gone_later = [table.c.deleted_at > start] if "deleted_at" in table.columns else []
+        return [table.c.created_at <= end, *gone_later]
+
+    return _statement(uid, scope, in_time)
+
+
+def pod_statement(workload_uid: str, uid: str, scope: Scope) -> Select[Any]:
+    """The same for one pod, whenever it was."""
+    return _statement(workload_uid, scope, lambda table: [table.c.uid == uid])
+
+
+def _statement(uid: str, scope: Scope, which: Callable[[Table], list[ColumnElement[bool]]]) -> Select[Any]:
     live, deleted = (
         select(table.c.cluster_id, table.c.uid, _deleted_at(table).label("deleted_at")).where(
             table.c.uid == uid, visible(table, scope)
@@ -73,10 +97,7 @@ def pods_statement(uid: str, scope: Scope, *, start: datetime, end: datetime) ->
     found = select(both).order_by(both.c.deleted_at.desc().nulls_first()).limit(1).subquery("found")
     there, gone = (
         select(*_columns(table)).where(
-            table.c.cluster_id == found.c.cluster_id,
-            table.c.workload_uid == found.c.uid,
-            table.c.created_at <= end,
-            *([table.c.deleted_at > start] if "deleted_at" in table.columns else []),
+            table.c.cluster_id == found.c.cluster_id, table.c.workload_uid == found.c.uid, *which(table)
         )
         for table in (tables.pods, tables.deleted_pods)
     )
