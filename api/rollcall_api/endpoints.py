@@ -110,10 +110,7 @@ def pod_id_of(request: Request) -> str:
     Raises:
         RefusalError: 404 where it can be none.
     """
-    found: str = request.path_params["podId"]
-    if not _ID.fullmatch(found):
-        raise not_found("pod")
-    return found.lower()
+    return uuid_of(request, "podId", "pod")
 
 
 def query_of(request: Request) -> bytes:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from support.workload_builders import START, a_pod, a_request, a_workload, uid_of
+from support.places import a_node, a_pool
+from support.workload_builders import START, a_pod, a_project, a_request, a_workload, uid_of
 
 from rollcall.domain.records import Phase, PodRecord, WorkloadRecord
 from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine
-from rollcall.store.memory import touch_cluster, write_node_pools, write_projects
+from rollcall.store.memory import touch_cluster
+from rollcall.store.places import write_node_pools, write_nodes, write_projects
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
 
@@ -95,9 +97,11 @@ async def _fill(database: DatabaseSettings) -> None:
     try:
         async with engine.begin() as connection:
             await touch_cluster(connection, cluster_id=CLUSTER, name="test", watches_observed_at=START)
-            projects = [(found.namespace, found.id, "default") for found in PROJECTS]
+            projects = [a_project(found.namespace, found.id) for found in PROJECTS]
             await write_projects(connection, CLUSTER, projects)
-            await write_node_pools(connection, CLUSTER, [("big", 4, 32), ("small", 2, 2)])
+            await write_node_pools(connection, CLUSTER, [a_pool("big"), a_pool("small")])
+            node = a_node("gpu-1")
+            await write_nodes(connection, CLUSTER, [node], present={node.meta.uid})
             await write_batch(connection, CLUSTER, alive, observed_at=START)
             await write_batch(connection, CLUSTER, closed, observed_at=gone_at)
     finally:
