@@ -46,15 +46,17 @@ format: setup ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-cluster-build: setup-run ## build the local control plane's binaries and Prometheus into the cache
+cluster-build: setup-run ## build the local control plane's binaries, Prometheus and Helm into the cache
 	@$(BIN)/python -m rollcall_cluster build
 	@$(BIN)/python -m rollcall_cluster build-prometheus
+	@$(BIN)/python -m rollcall_cluster build-helm
 
 bench: setup ## the benchmarks of docs/benchmarks.md
 	@$(BIN)/python tests/bench/run.py $(ARGS)
 
 docs: setup ## write the generated reference pages anew
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python docs/generate_chart.py
 
 wheel: setup ## dist/rollcall-….whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from rollcall.settings import Settings
-from rollcall_api import health, metrics, nodes, oauth, places, routes, telemetry, tokens, workload_types
+from rollcall_api import events, health, metrics, nodes, oauth, places, pods, routes, telemetry, tokens, workload_types
 from rollcall_api.applications import Issuer
 from rollcall_api.prometheus import Prometheus
 from rollcall_api.records import Records
@@ -41,10 +41,12 @@ def create_app(settings: Settings, records: Records, rights: Rights, issuer: Iss
     app.state.measures = health.RequestMeasures()
     app.add_middleware(health.MeasureRequests, measures=app.state.measures)
     add_refusals(app)
-    # Before the workload of any id: telemetry is none.
+    # Before the workload of any id: telemetry is none, nor are pods.
     app.include_router(telemetry.router)
+    app.include_router(pods.router)
     app.include_router(routes.router)
     app.include_router(metrics.router)
+    app.include_router(events.router)
     app.include_router(places.router)
     app.include_router(nodes.router)
     app.include_router(workload_types.router)

@@ -6,15 +6,16 @@ They are kept in a file, which in a cluster is a mounted Secret. It holds no sec
 import asyncio
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, Self
 
 import aiohttp
 import structlog
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rollcall.cluster_access import post_json
 from rollcall.domain.reading import read_instant
@@ -24,6 +25,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 _SETTING = "ROLLCALL_API__APPLICATIONS_FILE"
 _MOST_BYTES = 1024 * 1024
+_SHA256 = r"^[0-9a-f]{64}$"
 _NAME = r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?"
 
 
@@ -33,9 +35,17 @@ class Application(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     clientId: str = Field(min_length=1, max_length=253)  # noqa: N815 - as in the file
-    secretSha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # noqa: N815
+    secretSha256: Annotated[str, Field(pattern=_SHA256)] | None = None  # noqa: N815
+    secretSha256File: Path | None = None  # noqa: N815
+    """Where the same stands in a file of its own, beside this one where the path is relative."""
     serviceAccount: Annotated[str, Field(pattern=f"^{_NAME}/{_NAME}$", max_length=512)]  # noqa: N815
     """Namespace and name, with a slash between them."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.secretSha256 is None) == (self.secretSha256File is None):
+            raise ValueError("give secretSha256 or secretSha256File")
+        return self
 
 
 class _File(BaseModel):
@@ -69,37 +79,64 @@ class ApplicationsFile:
     def __init__(self, path: Path) -> None:
         """Raises :class:`SettingsError` where the file cannot be read."""
         self._path = path
-        self._stamp: tuple[int, ...] = self._stamp_now()
-        self._applications = _read(path)
+        self._beside: tuple[Path, ...] = ()
+        self._applications = self._read_now()
+        self._stamp = self._stamp_now()
 
     def current(self) -> tuple[Application, ...]:
         """The applications as of now."""
         try:
             stamp = self._stamp_now()
             if stamp != self._stamp:
-                self._stamp, self._applications = stamp, _read(self._path)
+                self._stamp, self._applications = stamp, self._read_now()
+                # A file that is named now and was not before has its own stamp.
+                self._stamp = self._stamp_now()
         except SettingsError as error:
             log.warning("applications_not_read", error=str(error))
         return self._applications
 
-    def _stamp_now(self) -> tuple[int, ...]:
+    def _stamp_now(self) -> tuple[tuple[int, ...], ...]:
         # A mounted Secret changes by a symbolic link that is turned: the file behind it is another one then.
         try:
-            found = self._path.stat()
+            found = [path.stat() for path in (self._path, *self._beside)]
         except OSError as error:
             raise SettingsError(f"{_SETTING}: cannot be read: {error.strerror or error}.") from error
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return tuple((one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
+
+    def _read_now(self) -> tuple[Application, ...]:
+        named = _read(self._path)
+        self._beside = tuple(
+            self._path.parent / one.secretSha256File for one in named if one.secretSha256File is not None
+        )
+        return tuple(_with_its_hash(one, self._path.parent) for one in named)
 
 
-def _read(path: Path) -> tuple[Application, ...]:
-    """Raises :class:`SettingsError`, which repeats nothing of the content."""
+def _with_its_hash(application: Application, folder: Path) -> Application:
+    """The application with what its file says. Raises :class:`SettingsError`, which repeats nothing of the content."""
+    if application.secretSha256File is None:
+        return application
+    digest = _content(folder / application.secretSha256File).decode("ascii", "replace").strip()
+    if re.fullmatch(_SHA256, digest) is None:
+        raise SettingsError(
+            f"{_SETTING}: {application.secretSha256File}: must hold 64 hexadecimal digits, in small letters."
+        )
+    return application.model_copy(update={"secretSha256": digest})
+
+
+def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise SettingsError(f"{_SETTING}: cannot be read: {error.strerror or error}.") from error
+        raise SettingsError(f"{_SETTING}: cannot be read: {path.name}: {error.strerror or error}.") from error
     if len(content) > _MOST_BYTES:
-        raise SettingsError(f"{_SETTING}: is longer than {_MOST_BYTES} bytes.")
+        raise SettingsError(f"{_SETTING}: {path.name}: is longer than {_MOST_BYTES} bytes.")
+    return content
+
+
+def _read(path: Path) -> tuple[Application, ...]:
+    """Raises :class:`SettingsError`, which repeats nothing of the content."""
+    content = _content(path)
     try:
         return _File.model_validate(yaml.safe_load(content)).applications
     except ValidationError as error:
@@ -154,7 +191,7 @@ def known(applications: tuple[Application, ...], client_id: str, secret: str) ->
     found: Application | None = None
     for one in applications:
         same_id = hmac.compare_digest(_digest(one.clientId), given_id)
-        if hmac.compare_digest(one.secretSha256, given) and same_id:
+        if hmac.compare_digest(one.secretSha256 or "", given) and same_id:
             found = one
     return found
 

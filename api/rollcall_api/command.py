@@ -21,9 +21,6 @@ from rollcall_api.records import Records
 from rollcall_api.reviews import ClusterReviewer
 from rollcall_api.rights import NobodyAsked, ReviewedRights, Rights
 
-MOST_HEAD_BYTES = 64 * 1024
-"""Longest request line and headers together: a query of the most that is read, and a token beside it."""
-
 DRAIN_SECONDS = 10
 """How long requests may take to end after SIGTERM."""
 
@@ -54,7 +51,6 @@ async def _serve(settings: Settings) -> None:
         config = uvicorn.Config(
             app,
             http=Protocol,
-            h11_max_incomplete_event_size=MOST_HEAD_BYTES,
             ws="none",
             log_config=None,
             access_log=False,

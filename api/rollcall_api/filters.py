@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from rollcall.store.fields import AnyField, Field, FieldKind, PlaceField
+from rollcall.store.fields import AnyField, Field, FieldKind, PlaceField, PodField
 from rollcall.store.filters import COMPARING, Operator, Span, Term, Value
 from rollcall_api.query_strings import described, shown
 from rollcall_api.refusals import RefusalError, bad_parameter
 
-Fields = type[Field] | type[PlaceField]
+Fields = type[Field] | type[PodField] | type[PlaceField]
 """Whose fields are filtered by."""
 
 MOST_TERMS = 50

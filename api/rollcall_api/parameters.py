@@ -73,11 +73,16 @@ def read_order(given: Mapping[str, list[str]], fields: Fields) -> dict[str, Any]
     """In which order, as arguments of a page's query."""
     return {
         "sort": one(given, "sortBy", word(fields), default=default_sort(fields)),
-        "descending": one(given, "sortOrder", _sort_order, default=SortOrder.ASCENDING) is SortOrder.DESCENDING,
+        "descending": one(given, "sortOrder", sort_order, default=SortOrder.ASCENDING) is SortOrder.DESCENDING,
     }
 
 
-def _sort_order(name: str, text: str) -> SortOrder:
+def sort_order(name: str, text: str) -> SortOrder:
+    """The direction of a page's order.
+
+    Raises:
+        RefusalError: 400, naming the parameter.
+    """
     try:
         return SortOrder(text)
     except ValueError:

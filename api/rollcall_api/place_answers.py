@@ -6,7 +6,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rollcall.contract import instant, made_id, workload_id
+from rollcall.contract import instant, made_id, object_id
 from rollcall.domain.node_pools import DEFAULT_POOL
 from rollcall.store.place_listings import ListedCluster, ListedDepartment, ListedNode, ListedNodePool, ListedProject
 from rollcall_api.place_models import ClusterState
@@ -44,7 +44,7 @@ def node_json(node: ListedNode) -> dict[str, Any]:
     """A node."""
     gpus = {"gpuType": node.gpu_type or "", "gpuCount": node.gpu_count}
     return {
-        "id": workload_id(node.uid),
+        "id": object_id(node.uid),
         "name": node.name,
         "clusterUuid": node.cluster_id,
         "nodePool": node.node_pool,

@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rollcall.contract import Setting, detailed_workload_json, workload_json
+from rollcall.domain.events import KubernetesEvent
+from rollcall.pod_contract import pod_json
 from rollcall.store.engine import store_errors
+from rollcall.store.event_pages import EventPage, EventQuery, PhaseChange, workload_events, workload_history
 from rollcall.store.intervals import WorkloadPods, workload_pod, workload_pods
 from rollcall.store.listings import Listing, ListingPage, ListingQuery, listing_count, listing_page
 from rollcall.store.node_telemetry import NodeTelemetryQuery, node_telemetry
@@ -23,6 +26,7 @@ from rollcall.store.pages import (
     workload_count,
     workload_page,
 )
+from rollcall.store.pods import PodPage, PodQuery, pod_count, pod_page
 from rollcall.store.records import StoredWorkload
 from rollcall.store.schema import check_schema
 from rollcall.store.telemetry import Telemetry, TelemetryQuery, workload_telemetry
@@ -68,10 +72,38 @@ class Records:
             count, observed_at = await workload_count(connection, selection)
         return Answer({"count": count}, observed_at)
 
+    async def pods(self, query: PodQuery, *, full: bool) -> Answer:
+        """A page of pods; ``next`` is there when more follow."""
+        async with self._connection() as connection:
+            page = await pod_page(connection, query)
+        return self._pods(query, page, full=full)
+
+    async def workload_pods(self, query: PodQuery) -> Answer | None:
+        """A page of one workload's pods, where it is in scope."""
+        async with self._connection() as connection:
+            page = await pod_page(connection, query)
+        return self._pods(query, page) if page.workload_is_known else None
+
+    async def pod_count(self, query: PodQuery) -> Answer:
+        """How many pods there are, exactly."""
+        async with self._connection() as connection:
+            count, observed_at = await pod_count(connection, query)
+        return Answer({"count": count}, observed_at)
+
     async def pods_between(self, uid: str, scope: Scope, *, start: datetime, end: datetime) -> WorkloadPods | None:
         """The pods that one workload in scope had between two instants, live or deleted."""
         async with self._connection() as connection:
             return await workload_pods(connection, uid, scope, start=start, end=end)
+
+    async def events(self, query: EventQuery) -> EventPage[KubernetesEvent] | None:
+        """A page of one workload's Kubernetes events, where it is in scope, live or deleted."""
+        async with self._connection() as connection:
+            return await workload_events(connection, query)
+
+    async def history(self, query: EventQuery) -> EventPage[KubernetesEvent | PhaseChange] | None:
+        """A page of one workload's changes of phase and events, where it is in scope, live or deleted."""
+        async with self._connection() as connection:
+            return await workload_history(connection, query)
 
     async def pod(self, workload_uid: str, uid: str, scope: Scope) -> WorkloadPods | None:
         """One pod of a workload in scope, live or deleted, whenever it was."""
@@ -123,6 +155,12 @@ class Records:
                     await check_schema(connection)
                     self._schema_known = True
                 yield connection
+
+    def _pods(self, query: PodQuery, page: PodPage, *, full: bool = False) -> Answer:
+        body: dict[str, Any] = {"pods": [pod_json(found, tenant_id=self.tenant_id, full=full) for found in page.pods]}
+        if page.has_more:
+            body["next"] = query.offset + len(page.pods)
+        return Answer(body, page.observed_at)
 
     def _rendered(self, stored: StoredWorkload, *, detailed: bool = False) -> dict[str, Any]:
         return (detailed_workload_json if detailed else workload_json)(

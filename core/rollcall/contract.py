@@ -44,7 +44,7 @@ def workload_json(record: WorkloadRecord, setting: Setting) -> dict[str, Any]:
     """The Workload object of the contract, every required field real."""
     answer: dict[str, Any] = {
         "tenantId": setting.tenant_id,
-        "id": workload_id(record.uid),
+        "id": object_id(record.uid),
         "name": record.name,
         "namespace": record.namespace,
         "type": record.type,
@@ -69,9 +69,9 @@ def workload_json(record: WorkloadRecord, setting: Setting) -> dict[str, Any]:
         "k8sPhaseUpdatedAt": instant(setting.k8s_phase_updated_at),
         "conditions": [_condition(condition) for condition in record.conditions],
         "runningPods": min(record.running_pods, _MOST_INT32),
-        "workloadRequestedResources": _request(record.workload_requested),
-        "podsRequestedResources": _request(record.pods_requested),
-        "allocatedResources": _allocated(record.allocated),
+        "workloadRequestedResources": request_json(record.workload_requested),
+        "podsRequestedResources": request_json(record.pods_requested),
+        "allocatedResources": allocated_json(record.allocated),
         "actionsSupport": {"delete": False, "suspend": False},
         "totalPendingTimeSeconds": setting.pending_seconds,
         "totalRunningTimeSeconds": setting.running_seconds,
@@ -103,7 +103,7 @@ def detailed_workload_json(record: WorkloadRecord, setting: Setting) -> dict[str
     return {**workload_json(record, setting), "pendingSchedulingMessages": messages or None}
 
 
-def workload_id(uid: str) -> str:
+def object_id(uid: str) -> str:
     """The uid where it is a UUID, as it always is from a real API server; else a stable UUID that stands for it."""
     try:
         return str(UUID(uid))
@@ -203,7 +203,8 @@ def _requested_pods(pods: RequestedPods | None) -> dict[str, int] | None:
     return {key: min(value, _MOST_INT32) for key, value in numbers.items() if value is not None}
 
 
-def _request(request: ResourceRequest | None) -> dict[str, Any] | None:
+def request_json(request: ResourceRequest | None) -> dict[str, Any] | None:
+    """What is asked for."""
     if request is None:
         return None
     asked, limits = request.requests, request.limits
@@ -229,7 +230,8 @@ def _quantities(asked: int, limit: int | None) -> dict[str, str | None] | None:
     return {"request": bytes_quantity(asked), "limit": None if limit is None else bytes_quantity(limit)}
 
 
-def _allocated(held: Resources) -> dict[str, Any]:
+def allocated_json(held: Resources) -> dict[str, Any]:
+    """What is held."""
     return {
         "gpu": number(held.gpu_micros, _MICROS),
         "gpuMemory": bytes_quantity(held.gpu_memory_bytes) if held.gpu_memory_bytes else None,

@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -43,6 +44,9 @@ class DatabaseSettings(BaseModel):
     )
     lock_timeout_seconds: PositiveFloat = Field(default=5, description="Longest wait for a lock.")
     connect_timeout_seconds: PositiveInt = Field(default=5, description="Longest wait for a connection.")
+    migrate_wait_seconds: NonNegativeFloat = Field(
+        default=60, description="How long `rollcall migrate` tries again where the database is away."
+    )
 
 
 class ClusterSettings(BaseModel):
@@ -142,6 +146,11 @@ class OperatorSettings(BaseModel):
     )
     batch_size: PositiveInt = Field(default=500, description="Workloads written in one transaction at most.")
     retention_days: PositiveInt = Field(default=180, description="How long deleted workloads are kept.")
+    events: bool = Field(default=True, description="Keep the Kubernetes events of workloads' objects.")
+    event_retention_days: PositiveInt = Field(
+        default=7,
+        description="How long an event is kept after it happened last; the API server itself keeps it an hour.",
+    )
 
 
 class ApiSettings(BaseModel):

@@ -11,6 +11,7 @@ from rollcall.errors import RollcallError
 from rollcall_cluster.applying import SAMPLES, apply_objects, create_nodes, read_documents
 from rollcall_cluster.binaries import build, find_binaries, given_or_cached, kubernetes_version
 from rollcall_cluster.control_plane import LocalCluster
+from rollcall_cluster.helm_binary import build_helm
 from rollcall_cluster.kind import KindCluster, kind_can_run
 from rollcall_cluster.prometheus_binary import build_prometheus
 from rollcall_cluster.training import TrainingOperator
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if words.command == "build-prometheus":
             say(f"the program is {build_prometheus(say)}")
+            return 0
+        if words.command == "build-helm":
+            say(f"the program is {build_helm(say)}")
             return 0
         with _cluster(words.source) as cluster, cluster.api_client() as api:
             say(f"Kubernetes is ready: {cluster.kubeconfig}")
@@ -79,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("build", help="build the programs into the cache")
     commands.add_parser("build-prometheus", help="build Prometheus into the cache")
+    commands.add_parser("build-helm", help="build Helm into the cache")
     up = commands.add_parser("up", help="start a cluster and keep it until Ctrl-C")
     up.add_argument("--samples", action="store_true", help="apply deploy/samples")
     run = commands.add_parser("run", help="start a cluster with the samples, and Rollcall on it; further flags: demo's")

@@ -6,10 +6,9 @@ web interface is left out, and so is every service discovery but files and HTTP.
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
-from rollcall_cluster.binaries import BuildError, Say, build_once, cache_path, find_go, go_environment
+from rollcall_cluster.binaries import BuildError, Say, build_once, cache_path, compile_package, find_go
 
 MODULE = Path(__file__).resolve().parents[1] / "prometheus"
 """The Go module that pins every version."""
@@ -52,24 +51,10 @@ def build_prometheus(say: Say) -> Path:
         BuildError: there is no Go and none to be had, or the build failed; a sentence.
     """
     version = prometheus_version()
-    return build_once(
-        cached_prometheus(),
-        f"Prometheus {version}",
-        "4 to 10 minutes",
-        lambda target: _compile(find_go(say, GO_LEAST), target, version),
-        say,
-    )
-
-
-def _compile(go: str, target: Path, version: str) -> None:
     linking = f"-s -w -X github.com/prometheus/common/version.Version={version}"
-    done = subprocess.run(  # noqa: S603 - a fixed command
-        [go, "build", *_FLAGS, "-ldflags", linking, "-o", str(target), _PACKAGE],
-        cwd=MODULE,
-        env=go_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0 or not target.exists():
-        raise BuildError(f"Prometheus could not be built:\n{done.stderr[-2000:]}")
+
+    def compile_into(target: Path) -> None:
+        go = find_go(say, GO_LEAST)
+        compile_package(go, _PACKAGE, target, module=MODULE, flags=_FLAGS, linking=linking, what="Prometheus")
+
+    return build_once(cached_prometheus(), f"Prometheus {version}", "4 to 10 minutes", compile_into, say)

@@ -18,6 +18,7 @@ class Faults:
         self._status: int | None = None
         self._watch_status: int | None = None
         self._not_served: frozenset[Resource] = frozenset()
+        self._forbidden: frozenset[Resource] = frozenset()
         self._healed = asyncio.Event()
         self._healed.set()
         self.generation = 0
@@ -60,6 +61,10 @@ class Faults:
         """Answer every watch that is opened with this status until healed; lists are answered."""
         self._watch_status = status
 
+    def forbid(self, *resources: Resource) -> None:
+        """Answer 403 to every request for these kinds until healed."""
+        self._forbidden = frozenset(resources)
+
     def go_silent(self) -> None:
         """Send nothing more, on open watches neither, but keep the connections."""
         self._healed.clear()
@@ -67,6 +72,7 @@ class Faults:
     def heal(self) -> None:
         """End every fault."""
         self._status = self._watch_status = None
+        self._forbidden = frozenset()
         self._healed.set()
         self._objects.wake_listeners()
 
@@ -81,6 +87,8 @@ class Faults:
         target = find_target(request.path)
         if target is not None and target.resource in self._not_served:
             return refuse(404, "NotFound", "the server could not find the requested resource")
+        if target is not None and target.resource in self._forbidden:
+            return refuse(403, "Forbidden", f"{target.resource.plural} is forbidden")
         is_watch = request.query.get("watch") in ("1", "true")
         status = self._status or (self._watch_status if is_watch else None)
         return None if status is None else refuse(status, "InternalError", "a fault on purpose")

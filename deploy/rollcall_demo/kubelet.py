@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from rollcall_demo import pod_statuses
+from rollcall_demo import pod_statuses, recorder
 from rollcall_demo.agenda import Act
 from rollcall_demo.life import Ending, PodPlay
 from rollcall_demo.objects import Json
@@ -45,6 +45,8 @@ def delete_pod(world: World, ref: Ref) -> None:
     with world.editing(ref) as edited:
         edited["metadata"]["deletionTimestamp"] = stamp(world.now + timedelta(seconds=grace))
         edited["metadata"]["deletionGracePeriodSeconds"] = grace
+    if not idle:
+        _say(world, ref, "Killing", f"Stopping container {_container(pod)}")
     play = world.plays.get(pod["metadata"]["uid"], _STEADY)
     world.agenda.begin(_key(pod), _release(world, ref, 0.0 if idle else world.about(play.stop)))
 
@@ -87,8 +89,10 @@ def _play(world: World, ref: Ref, play: PodPlay) -> Act:
     elif play.ending is Ending.IMAGE_INVALID:
         text = f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": '
         _hold(world, ref, "InvalidImageName", f"{text}invalid reference format")
+        _warn(world, ref, "InspectFailed", f"{text}invalid reference format")
     elif play.ending is Ending.CONFIG_MISSING:
         _hold(world, ref, "CreateContainerConfigError", 'configmap "server-config" not found')
+        _warn(world, ref, "Failed", 'Error: configmap "server-config" not found')
     else:
         yield from _initialise(world, ref, play)
         yield from _run(world, ref, play)
@@ -101,9 +105,12 @@ def _pull_for_ever(world: World, ref: Ref, image: str) -> Act:
     )
     attempts = 0
     while True:
+        _say(world, ref, "Pulling", f'Pulling image "{image}"')
         _hold(world, ref, "ErrImagePull", text)
+        _warn(world, ref, "Failed", f'Failed to pull image "{image}": {text}')
         yield world.about(2)
         _hold(world, ref, "ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {text}')
+        _warn(world, ref, "BackOff", f'Back-off pulling image "{image}"')
         yield PULL_BACK_OFFS[min(attempts, len(PULL_BACK_OFFS) - 1)]
         attempts += 1
 
@@ -153,8 +160,12 @@ def _run(world: World, ref: Ref, play: PodPlay) -> Act:
 
 def _start(world: World, ref: Ref, *, ready: bool) -> None:
     with world.editing(ref) as pod:
+        image, name = pod["spec"]["containers"][0]["image"], _container(pod)
         pod_statuses.run(pod, pod["status"]["containerStatuses"], at=world.stamp(), ready=ready)
         pod_statuses.settle(pod, at=world.stamp())
+    _say(world, ref, "Pulled", f'Container image "{image}" already present on machine')
+    _say(world, ref, "Created", f"Created container: {name}")
+    _say(world, ref, "Started", f"Started container {name}")
 
 
 def _set_ready(world: World, ref: Ref, *, ready: bool) -> None:
@@ -201,6 +212,7 @@ def _evict(world: World, ref: Ref) -> None:
         "The node was low on resource: ephemeral-storage. Threshold quantity: 107374182400, available: 98461572Ki."
         " Container main was using 212486600Ki, request is 0, has larger consumption of ephemeral-storage. "
     )
+    _warn(world, ref, "Evicted", message)
     with world.editing(ref) as pod:
         status = pod["status"]
         pod_statuses.end(status["containerStatuses"], SIGKILL_CODE, "Error", at=world.stamp())
@@ -232,10 +244,27 @@ def _restart(world: World, ref: Ref, play: PodPlay, restarts: int) -> Act:
             text = f"back-off {seconds}s restarting failed container={name} pod={where}"
             pod_statuses.hold(pod["status"]["containerStatuses"], "CrashLoopBackOff", text)
             pod_statuses.settle(pod, at=world.stamp())
+        _warn(world, ref, "BackOff", f"Back-off restarting failed container {name} in pod {where}")
         yield float(seconds)
     with world.editing(ref) as pod:
         for status in pod["status"]["containerStatuses"]:
             status["restartCount"] = restarts
+
+
+def _say(world: World, ref: Ref, reason: str, message: str) -> None:
+    pod = world.get(ref)
+    if pod is not None:
+        recorder.normal(world, pod, recorder.KUBELET, reason, message)
+
+
+def _warn(world: World, ref: Ref, reason: str, message: str) -> None:
+    pod = world.get(ref)
+    if pod is not None:
+        recorder.warning(world, pod, recorder.KUBELET, reason, message)
+
+
+def _container(pod: Json) -> str:
+    return str(pod["spec"]["containers"][0]["name"])
 
 
 def _release(world: World, ref: Ref, seconds: float) -> Act:

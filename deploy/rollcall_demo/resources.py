@@ -35,6 +35,7 @@ class Resource:
 POD = Resource("", "v1", "pods", "Pod")
 NODE = Resource("", "v1", "nodes", "Node", namespaced=False)
 NAMESPACE = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+EVENT = Resource("", "v1", "events", "Event")
 DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 REPLICASET = Resource("apps", "v1", "replicasets", "ReplicaSet")
 STATEFULSET = Resource("apps", "v1", "statefulsets", "StatefulSet")
@@ -55,6 +56,7 @@ SERVED = (
     POD,
     NODE,
     NAMESPACE,
+    EVENT,
     DEPLOYMENT,
     REPLICASET,
     STATEFULSET,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
-from rollcall_demo import kubelet
+from rollcall_demo import kubelet, recorder
 from rollcall_demo.agenda import Act
 from rollcall_demo.cluster_contents import GPU
 from rollcall_demo.objects import Json
@@ -112,6 +112,8 @@ def _bind(world: World, pod: Json, node_name: str) -> None:
     with world.editing(ref) as edited:
         edited["spec"]["nodeName"] = node_name
         set_pod_condition(edited["status"].setdefault("conditions", []), "PodScheduled", "True", at=world.stamp())
+    where = f"{ref.namespace}/{ref.name}"
+    recorder.normal(world, pod, recorder.SCHEDULER, "Scheduled", f"Successfully assigned {where} to {node_name}")
     kubelet.begin(world, ref)
 
 
@@ -120,6 +122,7 @@ def _refuse(world: World, pod: Json, reasons: Counter[str], nodes: int) -> None:
     message = f"0/{nodes} nodes are available: {listed}. preemption: not eligible due to preemptionPolicy=Never."
     if any(condition.get("message") == message for condition in pod["status"].get("conditions", ())):
         return
+    recorder.warning(world, pod, recorder.SCHEDULER, "FailedScheduling", message)
     with world.editing(ref_of(POD, pod)) as edited:
         conditions = edited["status"].setdefault("conditions", [])
         set_pod_condition(

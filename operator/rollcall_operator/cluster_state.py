@@ -365,6 +365,14 @@ class ClusterState:
         """Whether workloads of the namespace are recorded."""
         return self.surroundings.is_shown(namespace)
 
+    def workload_of(self, uid: str) -> str | None:
+        """The uid of the workload that an object is on: as part of it, or as what stands in a queue for it."""
+        top = self.belonging.top_of(uid)
+        queued = self.queued.facts.get(uid)
+        if top is None and queued is not None:
+            top = next((found for about in queued.about if (found := self.belonging.top_of(about)) is not None), None)
+        return None if top is None else top.uid
+
     def is_hidden(self, uid: str) -> bool:
         """Whether an object that is there has no record of its own, for it is part of another's."""
         return (uid in self.objects or uid in self.pods) and self.belonging.is_below_another(uid)

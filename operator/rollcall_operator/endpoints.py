@@ -24,6 +24,8 @@ class Probes:
     """Why the operator is not ready, ``None`` where it is."""
     stage: Callable[[], str]
     """What it does where it is ready: ``ok`` where it writes."""
+    database_ok: Callable[[], bool]
+    """Whether the database answered when it was asked last."""
 
 
 async def serve(probes: Probes, *, host: str, port: int) -> tuple[web.AppRunner, int]:
@@ -65,6 +67,7 @@ def _metrics(probes: Probes) -> Callable[[web.Request], Awaitable[web.StreamResp
         measures.watch_age.clear()
         for key, age in probes.life.ages().items():
             measures.watch_age.labels(key.group, key.kind).set(age)
+        measures.database_up.set(probes.database_ok())
         measures.queue_depth.set(state.waiting)
         measures.unresolved.set(len(state.unresolved))
         for sort, number in state.size.items():

@@ -63,6 +63,22 @@ class Measures:
         self.deletions = Counter(
             "rollcall_deletions", "Workloads closed, by how it was noticed: exact or late.", ["seen"], registry=registry
         )
+        self.kubernetes_events_written = Counter(
+            "rollcall_kubernetes_events_written", "Kubernetes events of workloads written.", registry=registry
+        )
+        self.kubernetes_events_dropped = Counter(
+            "rollcall_kubernetes_events_dropped",
+            "Kubernetes events given up for want of room, or refused by the database.",
+            registry=registry,
+        )
+        self.kubernetes_events_waiting = Gauge(
+            "rollcall_kubernetes_events_waiting", "Kubernetes events waiting to be written.", registry=registry
+        )
+        self.kubernetes_events_watched = Gauge(
+            "rollcall_kubernetes_events_watched",
+            "1 while Kubernetes events are read: by who writes, where it is set and allowed.",
+            registry=registry,
+        )
         self.sweeps = Counter(
             "rollcall_sweeps", "Comparisons of the lists with the rows.", ["outcome"], registry=registry
         )
@@ -78,6 +94,9 @@ class Measures:
         self.kinds_taught = Gauge("rollcall_kinds_taught", "Kinds known by what an admin taught.", registry=registry)
         self.kinds_refused = Gauge(
             "rollcall_kinds_refused", "Descriptions of kinds that were not understood.", registry=registry
+        )
+        self.database_up = Gauge(
+            "rollcall_database_up", "1 where the database answered when it was asked last.", registry=registry
         )
         self.is_leader = Gauge("rollcall_is_leader", "1 where this operator writes.", registry=registry)
         for seen in DeletionSeen:

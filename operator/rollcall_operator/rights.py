@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rollcall.domain.events import EVENT
 from rollcall.domain.facts import KindKey
 from rollcall.domain.kinds.entry import KindEntry
 from rollcall_operator.watches import WatchedKind
@@ -19,6 +20,8 @@ _CRD = WatchedKind(
     key=KindKey(group="apiextensions.k8s.io", kind="CustomResourceDefinition"), plural="customresourcedefinitions"
 )
 """kopf watches them, to notice a kind that is installed while the operator runs."""
+
+_EVENT = WatchedKind(key=EVENT, plural="events")
 
 LEARN = ("list",)
 _KARTAS = (("optimization.nvidia.com", "resourceinterfaces"), ("run.ai", "kartas"))
@@ -37,7 +40,7 @@ class Rule:
 def rules(watched: Iterable[WatchedKind], entries: Iterable[KindEntry]) -> tuple[Rule, ...]:
     """Every rule, by group: what is watched first, then what is only looked up."""
     by_verbs: dict[tuple[str, tuple[str, ...]], set[str]] = defaultdict(set)
-    for kind in (*watched, _CRD):
+    for kind in (*watched, _CRD, _EVENT):
         by_verbs[kind.key.group, WATCH].add(kind.plural)
     for entry in entries:
         for between in entry.between:

@@ -22,10 +22,12 @@ from rollcall.errors import ClusterError, RollcallError, SettingsError, StoreErr
 from rollcall.settings import Settings
 from rollcall.store.engine import create_engine, store_errors
 from rollcall.store.memory import load_remembered, load_remembered_pods
-from rollcall.store.retention import drop_expired, make_partitions
+from rollcall.store.retention import drop_expired, drop_expired_events, make_partitions
 from rollcall.store.schema import check_schema
 from rollcall_operator.cluster_state import POD, ClusterState, EventType
 from rollcall_operator.endpoints import Probes, serve
+from rollcall_operator.event_log import EventLog
+from rollcall_operator.event_watch import EventWatch
 from rollcall_operator.flusher import Flusher
 from rollcall_operator.leader import Leadership
 from rollcall_operator.life import WatchLife, watch_seconds
@@ -126,7 +128,14 @@ class Operator:
         self._take_signals()
         operator = self.settings.operator
         access = self._access()
-        probes = Probes(self.state, self.life, self.measures, self._unready_because, lambda: self._stage)
+        probes = Probes(
+            self.state,
+            self.life,
+            self.measures,
+            self._unready_because,
+            stage=lambda: self._stage,
+            database_ok=lambda: self._database_ok,
+        )
         runner, port = await serve(probes, host=operator.host, port=operator.port)
         log.info("operator_started", server=access.server, host=operator.host, port=port)
         try:
@@ -180,7 +189,9 @@ class Operator:
                 await self._first_lists(sweeper, lists)
                 await self._take_lead(access)
                 if not self.stopped.is_set():
-                    await self._write(sweeper)
+                    again = self.settings.operator.discovery_interval_seconds
+                    events = EventWatch(session, access.server, refused_seconds=again)
+                    await self._write(sweeper, events)
             finally:
                 self.stopped.set()
                 for task in background:
@@ -286,7 +297,7 @@ class Operator:
             await asyncio.sleep(0.2)
         self.measures.is_leader.set(1)
 
-    async def _write(self, sweeper: Sweeper) -> None:
+    async def _write(self, sweeper: Sweeper, event_watch: EventWatch) -> None:
         operator = self.settings.operator
         flusher = Flusher(
             self.state,
@@ -310,10 +321,18 @@ class Operator:
                 group.create_task(self._sweep_for_ever(sweeper)),
                 group.create_task(self._touch_for_ever(places)),
                 group.create_task(self._retain_for_ever()),
+                *(group.create_task(step) for step in self._keep_events(event_watch)),
             ]
             await flusher.run(operator.flush_interval_seconds, self.stopped)
             for task in tasks:
                 task.cancel()
+
+    def _keep_events(self, watch: EventWatch) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What reads Kubernetes events and what writes them; nothing else waits for either."""
+        if not self.settings.operator.events:
+            return ()
+        events = EventLog(self.state, self._engine, self._identity.id, clock=now, measures=self.measures)
+        return events.run(), watch.run(events.observe, watching=self.measures.kubernetes_events_watched.set)
 
     async def _until_stopped(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Try a step of the start until it works: the database or the API server may be away just now."""
@@ -425,12 +444,15 @@ class Operator:
 
     async def _retain_for_ever(self) -> None:
         while True:
-            before = now() - timedelta(days=self.settings.operator.retention_days)
+            operator = self.settings.operator
+            before = now() - timedelta(days=operator.retention_days)
+            events_before = now() - timedelta(days=operator.event_retention_days)
             try:
                 with store_errors():
                     async with self._engine.begin() as connection:
                         await make_partitions(connection, now=now())
                         dropped = await drop_expired(connection, before=before)
+                        dropped += await drop_expired_events(connection, before=events_before)
                 if dropped:
                     log.info("partitions_dropped", names=dropped)
             except StoreError as error:

@@ -72,6 +72,20 @@ class Session:
             offset = page.get("next")
         return records
 
+    async def every_pod(self, method: Callable[..., Any], **kwargs: Any) -> list[dict[str, Any]]:
+        """Every pod of a list, page after page; none that the client's model bends or refuses."""
+        found: list[dict[str, Any]] = []
+        offset: int | None = 0
+        while offset is not None:
+            page = await self.ask(method, offset=offset, **kwargs)
+            read = models.ListPods200Response.from_dict(page)
+            assert [covers(sent, kept.to_dict()) for sent, kept in zip(page["pods"], read.pods, strict=True)] == [
+                True
+            ] * len(page["pods"]), page["pods"]
+            found += page["pods"]
+            offset = page.get("next")
+        return found
+
     async def fault(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
         """What the client raises, with the error body through the client's own model."""
         try:
@@ -199,6 +213,33 @@ async def newer_places(session: Session, cluster: str) -> dict[str, Any]:
     return found
 
 
+def told_of(record: dict[str, Any]) -> bool:
+    """Whether what happened to it is asked for: to two of them is enough."""
+    return bool(record["name"].endswith("full-Running"))
+
+
+async def happened(session: Session, workload_id: str) -> dict[str, list[dict[str, Any]]]:
+    """All events and all history of a workload, page by page, each page through the client's own model."""
+    api = session.client.workloads.events
+    asked: dict[str, tuple[Callable[..., Any], Any, str, dict[str, Any]]] = {
+        "events": (api.get_workload_events, models.GetWorkloadEvents200Response, "events", {}),
+        "history": (api.get_workload_history, models.GetWorkloadHistory200Response, "records", {}),
+    }
+    if "sort_order" in inspect.signature(api.get_workload_events).parameters:
+        asked["oldest first"] = (*asked["events"][:3], {"sort_order": "asc"})
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, (method, model, key, arguments) in asked.items():
+        found[name] = []
+        offset: int | None = 0
+        while offset is not None:
+            page = await session.ask(method, workload_id, offset=offset, limit=2, **arguments)
+            kept = model.from_dict(page).to_dict()
+            assert covers(page, kept), (page, kept)
+            found[name] += page[key]
+            offset = page.get("next")
+    return found
+
+
 def through_the_models(record: dict[str, Any]) -> dict[str, Any]:
     """What the client's models make of a record, or why they do not take it."""
     verdict: dict[str, Any] = {"id": record["id"]}
@@ -226,6 +267,32 @@ def covers(sent: Any, kept: Any) -> bool:
     if isinstance(kept, list):
         return isinstance(sent, list) and len(sent) == len(kept) and all(map(covers, sent, kept))
     return bool(sent == kept)
+
+
+async def pods(session: Session, workload_id: str) -> dict[str, Any]:
+    """Every pod, by each of the three methods, each answer through the client's own models."""
+    api = session.client.workloads.pods
+    full, day = models.PodVerbosity.FULL, "createdAt>=2026-01-01T00:00:00+00:00"
+    asked: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+        "live": (api.list_pods, {}),
+        "deleted": (api.list_pods, {"deleted": True, "limit": PAGE, "sort_by": "deletedAt", "sort_order": "desc"}),
+        "full": (api.list_pods, {"verbosity": full, "completed": "all", "filter_by": [day, "nodeName!=a,b"]}),
+        "ended": (api.list_pods, {"completed": "true", "sort_by": "completedAt"}),
+        "of the workload": (api.get_workload_pods, {"workload_id": workload_id, "limit": PAGE}),
+        "gone from it": (api.get_workload_pods, {"workload_id": workload_id, "deleted": True}),
+    }
+    if "search" in inspect.signature(api.list_pods).parameters:
+        asked["searched"] = (api.list_pods, {"search": "BARE-p Succeeded"})
+    found: dict[str, Any] = {name: await session.every_pod(method, **more) for name, (method, more) in asked.items()}
+    for name, more in (
+        ("count", {}),
+        ("count_deleted", {"deleted": True}),
+        ("count_on", {"filter_by": ["nodeName=^GPU"]}),
+    ):
+        found[name] = (await session.ask(api.count_pods, **more))["count"]
+    found["fault"] = await session.fault(api.list_pods, sort_by="name")
+    found["unknown"] = await session.fault(api.get_workload_pods, "00000000-0000-4000-8000-000000000000")
+    return found
 
 
 async def filtered(session: Session, terms: list[str]) -> dict[str, Any]:
@@ -266,7 +333,9 @@ async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
             "filtered": {name: await filtered(session, terms) for name, terms in FILTERS.items()},
             "searched": await searched(session, "FULL registry.example:5000 complet"),
             "telemetry": await telemetry(session),
+            "happened": {one["name"]: await happened(session, one["id"]) for one in live + deleted if told_of(one)},
             "metrics": await metrics(session, next(one["id"] for one in live if one["name"] == "full-Running")),
+            "pods": await pods(session, next(one["id"] for one in live if one["name"] == "full-Running")),
             "places": await places(session),
             "faults": {
                 "node_telemetry": await session.fault(
@@ -283,6 +352,10 @@ async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
                     api.get_workloads_telemetry, telemetry_type="GPU_ALLOCATION", group_by=["Name"]
                 ),
                 "limit": await session.fault(api.get_workloads, limit=501),
+                "events": await session.fault(session.client.workloads.events.get_workload_events, unknown_id),
+                "history": await session.fault(
+                    session.client.workloads.events.get_workload_history, unknown_id, limit=0
+                ),
                 "filter_by": await session.fault(api.get_workloads, filter_by=["phase==Running", "b==1"]),
                 "unknown_id": await session.fault(api.get_workload, unknown_id),
                 "malformed_id": await session.fault(api.get_workload, "a_b c?d"),

@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from rollcall_api.events import EVENT_PARAMETERS
 from rollcall_api.metric_queries import MetricType, PodMetricType, metrics_parameters
 from rollcall_api.parameters import COUNT_PARAMETERS, LIST_PARAMETERS
+from rollcall_api.pods import POD_LIST_PARAMETERS
 from rollcall_api.telemetry import TELEMETRY_PARAMETERS
 
 pytestmark = pytest.mark.anyio
@@ -56,8 +58,13 @@ async def test_the_operations_have_the_contracts_names(document: dict[str, Any])
         ("/api/v1/workloads", "GET", "get_workloads"),
         ("/api/v1/workloads/count", "GET", "count_workloads"),
         ("/api/v1/workloads/telemetry", "GET", "get_workloads_telemetry"),
+        ("/api/v1/workloads/pods", "GET", "list_pods"),
+        ("/api/v1/workloads/pods/count", "GET", "count_pods"),
+        ("/api/v1/workloads/{workloadId}/pods", "GET", "get_workload_pods"),
         ("/api/v1/workloads/{workloadId}", "GET", "get_workload"),
         ("/api/v1/workloads/{workloadId}/metrics", "GET", "get_workload_metrics"),
+        ("/api/v1/workloads/{workloadId}/events", "GET", "get_workload_events"),
+        ("/api/v1/workloads/{workloadId}/history", "GET", "get_workload_history"),
         ("/api/v1/workloads/{workloadId}/pods/{podId}/metrics", "GET", "get_workload_pod_metrics"),
         ("/api/v1/clusters", "GET", "get_clusters"),
         ("/api/v1/clusters/{clusterUuid}", "GET", "get_cluster_by_uuid"),
@@ -112,7 +119,8 @@ async def test_what_is_read_is_for_bearers_and_tokens_for_everyone(document: dic
 async def test_the_reference_page_names_every_path_and_parameter(document: dict[str, Any]) -> None:
     for path, method, _ in operations(document):
         assert f"`{method} {path}`" in API_PAGE
-    for parameter in (*LIST_PARAMETERS, *COUNT_PARAMETERS, *TELEMETRY_PARAMETERS):
+    told = (*LIST_PARAMETERS, *COUNT_PARAMETERS, *TELEMETRY_PARAMETERS, *EVENT_PARAMETERS, *POD_LIST_PARAMETERS)
+    for parameter in told:
         assert f"`{parameter['name']}`" in API_PAGE
 
 

@@ -16,7 +16,7 @@ from kubernetes.client import Configuration
 from sqlalchemy.ext.asyncio import AsyncEngine
 from support.api_process import ApiProcess
 from support.reviewing_server import CLUSTER_WIDE, ReviewingServer
-from support.workload_builders import START, a_project, a_workload, uid_of
+from support.workload_builders import START, a_pod, a_project, a_workload, uid_of
 
 from rollcall.cluster_access import Access
 from rollcall.domain.records import WorkloadRecord
@@ -37,7 +37,17 @@ KEPT_SECONDS = 10.0
 TOKEN = "made-up.token_of~a/caller+1="
 TELEMETRY = "/api/v1/workloads/telemetry?telemetryType=WORKLOADS_COUNT"
 METRICS = f"/api/v1/workloads/{uid_of('of-a')}/metrics?metricType=POD_COUNT&start=2026-01-01&end=2026-01-02"
-PATHS = ("/api/v1/workloads", "/api/v1/workloads/count", f"/api/v1/workloads/{uid_of('of-a')}", TELEMETRY, METRICS)
+PODS = ("/api/v1/workloads/pods", "/api/v1/workloads/pods/count", f"/api/v1/workloads/{uid_of('of-a')}/pods")
+HAPPENED = tuple(f"/api/v1/workloads/{uid_of('of-a')}/{end}" for end in ("events", "history"))
+PATHS = (
+    "/api/v1/workloads",
+    "/api/v1/workloads/count",
+    f"/api/v1/workloads/{uid_of('of-a')}",
+    TELEMETRY,
+    METRICS,
+    *HAPPENED,
+    *PODS,
+)
 
 Clients = Callable[..., httpx.AsyncClient]
 
@@ -195,6 +205,37 @@ async def test_no_right_anywhere_is_a_403(client_of: Clients, api_server: Review
     assert "workloads.rollcall.dev" in answer.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("namespaces", "names"),
+    [((A,), {"of-a-0"}), ((B,), {"of-b-0"}), ((A, B), {"of-a-0", "of-b-0"}), ((CLUSTER_WIDE,), {"of-a-0", "of-b-0"})],
+)
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_pods_are_seen_where_their_workloads_are(
+    client_of: Clients,
+    api_server: ReviewingServer,
+    write,
+    namespaces: tuple[str, ...],
+    names: set[str],
+    *,
+    deleted: bool,
+) -> None:
+    pods = [a_pod(f"{of}-0", workload=of, namespace=name) for of, name in (("of-a", A), ("of-b", B))]
+    await write(Batch(pods=tuple(pods)))
+    if deleted:
+        gone = (Gone(uid=pod.uid, observed_version=99, at=START, seen=DeletionSeen.EXACT) for pod in pods)
+        await write(Batch(gone_pods=tuple(gone)))
+    api_server.let_in(TOKEN, "ada", *namespaces)
+    client = client_of(params={"deleted": deleted})
+    listed = (await client.get(PODS[0])).json()["pods"]
+    assert {pod["name"] for pod in listed} == names
+    assert (await client.get(PODS[1])).json() == {"count": len(names)}
+    for workload in ("of-a", "of-b"):
+        answer = await client.get(f"/api/v1/workloads/{uid_of(workload)}/pods")
+        assert answer.status_code == (200 if f"{workload}-0" in names else 404)
+        if answer.status_code == 200:
+            assert [pod["name"] for pod in answer.json()["pods"]] == [f"{workload}-0"]
+
+
 async def test_the_right_to_all_is_asked_first_and_is_enough(client_of: Clients, api_server: ReviewingServer) -> None:
     api_server.let_in(TOKEN, "ada", CLUSTER_WIDE)
     assert await seen_by(client_of()) == {"of-a", "of-b"}
@@ -239,7 +280,7 @@ async def test_what_is_out_of_scope_looks_like_what_is_not_there(
     client_of: Clients, api_server: ReviewingServer
 ) -> None:
     api_server.let_in(TOKEN, "ada", A)
-    for path in (f"/api/v1/workloads/{uid_of('of-a')}", METRICS):
+    for path in (f"/api/v1/workloads/{uid_of('of-a')}", METRICS, *HAPPENED):
         assert (await client_of().get(path)).status_code == 200
         hidden = await client_of().get(path.replace(uid_of("of-a"), uid_of("of-b")))
         absent = await client_of().get(path.replace(uid_of("of-a"), uid_of("nobody")))

@@ -15,9 +15,10 @@ import pytest
 from support.api_process import ApiProcess
 from support.places import a_node, a_pool
 from support.runapy import REQUIREMENTS, VERSIONS, python_with, run_session
-from support.workload_builders import START, a_pod, a_project, a_request, a_workload, uid_of
+from support.workload_builders import START, a_pod, a_project, a_request, a_workload, an_event, uid_of
 
 from rollcall.domain.attachments import Connection, ConnectionType, Datasource, DatasourceType, Tool, Topology
+from rollcall.domain.constraints import Constraints, NodeExpression, NodeTerm, Toleration
 from rollcall.domain.records import (
     Category,
     Condition,
@@ -26,6 +27,7 @@ from rollcall.domain.records import (
     OrgType,
     Phase,
     PhaseReason,
+    PodRecord,
     RequestedPods,
     ResourceRequest,
     Resources,
@@ -35,6 +37,7 @@ from rollcall.domain.records import (
 )
 from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine
+from rollcall.store.event_writes import OwnedEvent, write_events
 from rollcall.store.memory import touch_cluster
 from rollcall.store.places import write_node_pools, write_nodes, write_projects
 from rollcall.store.records import Batch, DeletionSeen, Gone
@@ -142,6 +145,55 @@ def every_record() -> list[WorkloadRecord]:
     return records
 
 
+def every_pod() -> tuple[PodRecord, ...]:
+    """A pod of a workload with metrics; bare and full ones of every phase of another, there and gone."""
+    full: dict[str, Any] = {
+        "ip": "fd00::1",
+        "requested": FULL["workload_requested"],
+        "allocated": EVERYTHING,
+        "containers": (("main", "trainer:1", START), ("side", "", None)),
+        "requested_node_pools": ("big", "small"),
+        "ended_at": START + timedelta(hours=1, microseconds=1),
+        "constraints": Constraints(
+            tolerations=(
+                Toleration(key="gpu", operator="Equal", value="", effect="NoExecute", seconds=0),
+                Toleration(),
+            ),
+            required=(
+                NodeTerm(
+                    expressions=tuple(
+                        NodeExpression(key="zone", operator=word, values=("1",))
+                        for word in ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
+                    )
+                ),
+            ),
+            preferred=(NodeTerm(weight=100, expressions=(NodeExpression(key="gpu", operator="Exists"),)),),
+        ),
+    }
+    bare = {
+        "node_name": None,
+        "node_pool": None,
+        "priority_class_name": None,
+        "containers": (),
+        "allocated": Resources(),
+    }
+    of = {"workload": "full-Pending"}
+    return (
+        a_pod(workload="full-Running"),
+        a_pod("lost", workload="nobody", **bare),
+        *(
+            a_pod(f"{age}{name}-pod-{phase}", k8s_phase=phase, **of, **more)
+            for age in ("", "old-")
+            for phase in ("Pending", "Running", "Succeeded", "Failed", "Unknown")
+            for name, more in (("bare", bare), ("full", full))
+        ),
+    )
+
+
+def _gone(pod: PodRecord) -> Gone:
+    return Gone(uid=pod.uid, observed_version=99, at=START + timedelta(days=1), seen=DeletionSeen.EXACT)
+
+
 @pytest.fixture(scope="module")
 def address(shared_database: DatabaseSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running API on a database with every record, live and deleted."""
@@ -154,11 +206,14 @@ def address(shared_database: DatabaseSettings, tmp_path_factory: pytest.TempPath
     asyncio.run(
         _write(
             shared_database,
-            Batch(workloads=(*live, *dead), pods=(a_pod(workload="full-Running"),)),
-            Batch(gone_workloads=gone),
+            Batch(workloads=(*live, *dead), pods=every_pod()),
+            Batch(
+                gone_workloads=gone, gone_pods=tuple(_gone(pod) for pod in every_pod() if pod.name.startswith("old"))
+            ),
         )
     )
     asyncio.run(_write_places(shared_database))
+    asyncio.run(_happen(shared_database))
     with ApiProcess(tmp_path_factory.mktemp("api"), shared_database) as api:
         yield api.address
 
@@ -184,6 +239,28 @@ async def _write_places(database: DatabaseSettings) -> None:
             await write_projects(connection, CLUSTER, [a_project(), a_project("runai-b", "team-b")])
     finally:
         await engine.dispose()
+
+
+HAPPENED = (
+    an_event("scheduled", reason="Scheduled", source="default-scheduler"),
+    an_event("started", at=START + timedelta(seconds=2, microseconds=5)),
+    an_event("bare", at=START + timedelta(seconds=3), reason=None, source=None, message="", type="Warning", count=9),
+)
+"""To the workload that runs, and with other ids to the same one deleted; the oldest first."""
+
+
+async def _happen(database: DatabaseSettings) -> None:
+    engine = create_engine(database, application_name="test")
+    events = [
+        OwnedEvent(
+            event=replace(event, uid=uid_of(f"{prefix}{event.uid}")), workload_uid=uid_of(f"{prefix}full-Running")
+        )
+        for prefix in ("", "old-")
+        for event in HAPPENED
+    ]
+    async with engine.begin() as connection:
+        await write_events(connection, CLUSTER, events, observed_at=START + timedelta(days=1))
+    await engine.dispose()
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -287,6 +364,62 @@ def test_its_metrics_are_those_of_the_workloads_pod(session: tuple[str, dict[str
     assert (bare["type"], len(bare["values"])) == ("POD_COUNT", 20)
 
 
+def test_its_pods_are_listed_counted_and_taken_by_its_models(session: tuple[str, dict[str, Any]]) -> None:
+    version, seen = session
+    pods = seen["pods"]
+    names = {pod.name for pod in every_pod()}
+    gone = {name for name in names if name.startswith("old-")}
+    listed = {name: [pod["name"] for pod in found] for name, found in pods.items() if isinstance(found, list)}
+    assert sorted(listed["live"]) == sorted(listed["full"]) == sorted(names - gone)
+    assert sorted(listed["deleted"]) == sorted(gone)
+    assert len(listed["ended"]) == sum(pod.ended_at is not None for pod in every_pod()) - len(gone) // 2
+    assert listed["of the workload"] == ["train-0"]
+    assert listed["gone from it"] == []
+    assert listed.get("searched") == (None if version == "1.218.0" else ["bare-pod-Succeeded"])
+    assert (pods["count"], pods["count_deleted"]) == (len(names - gone), len(gone))
+    assert pods["count_on"] == sum(pod.node_name is not None for pod in every_pod() if pod.name not in gone)
+    named = {(pod["name"], pod.get("workloadName"), pod.get("projectName")) for pod in pods["full"]}
+    assert {("train-0", "full-Running", "team-a"), ("lost", None, None)} < named
+    assert not any("workloadName" in pod for pod in pods["live"])
+    assert (pods["fault"]["raised"], pods["unknown"]["raised"]) == ("BadRequestException", "NotFoundException")
+
+
+@pytest.mark.parametrize("name", ["full-Running", "old-full-Running"])
+def test_its_events_and_history_are_what_happened(session: tuple[str, dict[str, Any]], name: str) -> None:
+    version, seen = session
+    assert set(seen["happened"]) == {"full-Running", "old-full-Running"}
+    found = seen["happened"][name]
+    newest_first = [event.message for event in reversed(HAPPENED)]
+    assert [event["message"] for event in found["events"]] == newest_first
+    assert ("oldest first" in found) == (version == "1.224.0")
+    assert found.get("oldest first", found["events"][::-1]) == found["events"][::-1]
+    scheduled = found["events"][-1]
+    assert scheduled == {
+        "id": scheduled["id"],
+        "clusterId": CLUSTER,
+        "createdAt": "2026-01-01T00:00:00Z",
+        "type": "Normal",
+        "reason": "Scheduled",
+        "source": "default-scheduler",
+        "message": "Started container scheduled",
+        "count": 1,
+        "involvedObject": {
+            "uid": uid_of("train-0"),
+            "kind": "Pod",
+            "name": "train-0",
+            "namespace": "runai-team-a",
+        },
+    }
+    history = found["history"]
+    assert [one["spec"]["event"] for one in history if one["meta"]["type"] == "Event"] == found["events"]
+    (phase,) = [one for one in history if one["meta"]["type"] == "PhaseUpdate"]
+    assert phase == {
+        "meta": {"creationTimestamp": "2026-01-01T00:00:00Z", "type": "PhaseUpdate"},
+        "spec": {"event": None, "phaseUpdate": {"phase": "Running", "phaseMessage": FULL["phase_message"]}},
+    }
+    assert len(history) == len(HAPPENED) + 1
+
+
 def test_its_telemetry_is_that_of_what_it_lists(session: tuple[str, dict[str, Any]]) -> None:
     version, seen = session
     sums = {name: values_of(answer) for name, answer in seen["telemetry"].items()}
@@ -341,6 +474,8 @@ def test_its_models_take_the_places(session: tuple[str, dict[str, Any]]) -> None
         ("node_telemetry", "BadRequestException", 400, "nothing is measured of nodes"),
         ("group_by", "BadRequestException", 400, "groupBy"),
         ("limit", "BadRequestException", 400, "limit"),
+        ("events", "NotFoundException", 404, "no workload"),
+        ("history", "BadRequestException", 400, "limit"),
         ("metrics", "BadRequestException", 400, "start"),
         ("filter_by", "BadRequestException", 400, "filterBy has the term 'b==1'"),
         ("unknown_id", "NotFoundException", 404, "no workload"),

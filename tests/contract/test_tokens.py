@@ -247,9 +247,40 @@ async def test_a_change_of_the_file_counts_at_once_and_a_broken_one_does_not(
     assert await status_with("third") == 400
 
 
+def hash_of(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+async def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    """As a projected volume lays out a ConfigMap of applications, and a Secret for each."""
+    (tmp_path / "0").mkdir()
+    beside = tmp_path / "0" / "secretSha256"
+    beside.write_text(f"{hash_of('first')}\n")
+    named = {key: value for key, value in entry().items() if key != "secretSha256"}
+    path = tmp_path / "applications.yaml"
+    path.write_text(json.dumps({"applications": [{**named, "secretSha256File": "0/secretSha256"}]}))
+    applications = ApplicationsFile(path)
+    assert known(applications.current(), "my-app", "first") is not None
+    other = tmp_path / "other"
+    other.write_text(hash_of("second"))
+    other.replace(beside)
+    assert known(applications.current(), "my-app", "first") is None
+    assert known(applications.current(), "my-app", "second") is not None
+    beside.write_text("plain-secret")
+    assert known(applications.current(), "my-app", "second") is not None, "what cannot be read is not taken"
+    with pytest.raises(SettingsError, match="0/secretSha256: must hold 64 hexadecimal digits") as caught:
+        ApplicationsFile(path)
+    assert "plain-secret" not in str(caught.value)
+    beside.unlink()
+    with pytest.raises(SettingsError, match="cannot be read"):
+        ApplicationsFile(path)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
+        (json.dumps({"applications": [{**entry(), "secretSha256File": "x"}]}), "applications.0"),
+        (json.dumps({"applications": [{"clientId": "a", "serviceAccount": "n/a"}]}), "applications.0"),
         ("", "the file"),
         ("{", "no YAML"),
         ("\x00", "no YAML"),

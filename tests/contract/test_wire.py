@@ -18,8 +18,8 @@ from rollcall.store.engine import create_engine
 from rollcall.store.memory import touch_cluster
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
-from rollcall_api.command import MOST_HEAD_BYTES
 from rollcall_api.models import Count, WorkloadDetailed, WorkloadList
+from rollcall_api.protocol import MOST_HEAD_BYTES
 from rollcall_api.telemetry import TelemetryResponse
 
 KNOWN_ID = "497f6eca-6276-4993-bfeb-53cbbbba6f08"

@@ -8,7 +8,8 @@ from rollcall.domain.facts import WorkloadView
 from rollcall.domain.messages import MESSAGE_BYTES
 from rollcall.domain.reading import read_object, read_pod
 from rollcall.domain.records import Phase, Remembered
-from rollcall.store.rows import pod_row, workload_row
+from rollcall.store.pod_rows import pod_row
+from rollcall.store.rows import workload_row
 
 KINDS = tuple(kind for kind in API_VERSIONS if kind != "Pod")
 SERVING = {

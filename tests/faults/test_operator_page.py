@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from rollcall.settings import setting_names
-from rollcall_operator import endpoints, flusher, leader, life, running, sweep, watches
+from rollcall_operator import endpoints, event_log, event_watch, flusher, leader, life, running, sweep, watches
 from rollcall_operator.measures import Measures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,13 +56,17 @@ def test_every_path_is_served_and_told(page: str) -> None:
         ("after {:g} s, then 2 s, up to {:g} s", (watches.FIRST_PAUSE_SECONDS, watches.LONGEST_PAUSE_SECONDS)),
         ("finds it gone for {:g} s", (sweep.UNSERVED_FOR.total_seconds(),)),
         ("twice as long each time, up to {:g} s", (flusher.LONGEST_PAUSE_SECONDS,)),
+        ("at {:,.0f} a second at most", (event_watch.TURN / event_watch.TURN_SECONDS,)),
+        ("has brought the object for {:g} s", (event_log.HOLD.total_seconds(),)),
+        ("{:,} events wait, the newest", (event_log.MOST_WAITING,)),
         ("a standby leads within {:g} s", (leader.RETRY_SECONDS,)),
         ("{:g} s after its last renewal, and {:g} s at most", (leader.LEASE_SECONDS, leader.RETRY_SECONDS)),
         ("cannot renew for {:g} s ends", (leader.RENEW_SECONDS,)),
     ],
 )
 def test_times_are_those_of_the_code(page: str, sentence: str, numbers: tuple[float, ...]) -> None:
-    assert sentence.format(*numbers) in " ".join(page.split())
+    # Thousands are set apart by a blank.
+    assert sentence.format(*numbers).replace(",000", " 000") in " ".join(page.split())
 
 
 def test_sentences_are_those_of_the_code(page: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from support.plain_filters import SECONDS, TEXTS, holds, terms, values_for
 from support.workload_builders import START, a_workload, uid_of
 
 from rollcall.domain.records import Category, Phase, Resources, WorkloadRecord
@@ -18,7 +19,7 @@ from rollcall.settings import DatabaseSettings
 from rollcall.store import tables
 from rollcall.store.engine import create_engine
 from rollcall.store.fields import Field, FieldKind
-from rollcall.store.filters import COMPARING, Operator, Span, Term, Value, matches, term_condition
+from rollcall.store.filters import COMPARING, Operator, Term, matches, term_condition
 from rollcall.store.pages import PageQuery, Scope, Selection, workload_count, workload_page
 from rollcall.store.records import Batch, DeletionSeen, Gone, StoredWorkload
 from rollcall.store.writes import write_batch
@@ -26,16 +27,8 @@ from rollcall.store.writes import write_batch
 pytestmark = pytest.mark.anyio
 
 ROWS = 120
-TEXTS = (
-    *("a", "A", "ab", "AB", "b", "train", "Train-1", "train-2", "a,b", ""),
-    *("100%", "a_b", "axb", "\\", "a\\%b", "'", '"', "a b", "a\nb"),
-    *("é", "É", "ß", "SS", "İ", "i\u0307", "\u212a", "k", "Ω"),
-    *("\ud7ff", "\ue000", "x\U0010ffff", "\U0010ffff"),
-)
-"""Texts that a careless comparison confuses: case, wildcards, escapes, and both sides of the surrogates' gap."""
 POOLS = ((), ("default",), ("big",), ("big", "small"), ("Big", "a,b"), ("100%",))
 NUMBERS = (None, -(2**31), -1, 0, 1, 50, 100, 2**31 - 1)
-SECONDS = (0, 0, 1, 59, 60, 3600, 86399, 86400, 86400 * 31)
 
 
 def drawn(chance: random.Random, number: int, side: str) -> WorkloadRecord:
@@ -124,42 +117,6 @@ def reading(field: Field) -> Callable[[StoredWorkload], Any]:
     return others.get(field, lambda _: None)
 
 
-def holds(found: Any, operator: Operator, value: Any) -> bool:
-    """A plain reading of the contract's section 0."""
-    if isinstance(found, list):
-        if operator in (Operator.UNEQUAL, Operator.LACKS):
-            return all(holds(element, operator, value) for element in found)
-        return any(holds(element, operator, value) for element in found)
-    if found is None:
-        return operator in (Operator.UNEQUAL, Operator.LACKS)
-    if isinstance(value, Span):
-        return {
-            Operator.EQUAL: value.start <= found < value.end,
-            Operator.UNEQUAL: not value.start <= found < value.end,
-            Operator.AT_LEAST: found >= value.start,
-            Operator.AT_MOST: found < value.end,
-        }[operator]
-    if isinstance(value, Decimal):
-        return {
-            Operator.EQUAL: found == value,
-            Operator.UNEQUAL: found != value,
-            Operator.AT_LEAST: found >= value,
-            Operator.AT_MOST: found <= value,
-        }[operator]
-    # As bytes: UTF-8 keeps the order of code points, and lower() of bytes is of ASCII.
-    there, wanted = found.encode(), value.encode()
-    return {
-        Operator.EQUAL: there == wanted,
-        Operator.UNEQUAL: there != wanted,
-        Operator.AT_LEAST: there >= wanted,
-        Operator.AT_MOST: there <= wanted,
-        Operator.CONTAINS: wanted.lower() in there.lower(),
-        Operator.LACKS: wanted.lower() not in there.lower(),
-        Operator.STARTS: there.lower().startswith(wanted.lower()),
-        Operator.ENDS: there.lower().endswith(wanted.lower()),
-    }[operator]
-
-
 def searched(row: StoredWorkload) -> Sequence[str]:
     """What a search reads."""
     record = row.record
@@ -181,31 +138,6 @@ async def all_of(connection: AsyncConnection, selection: Selection) -> list[Stor
     page = await workload_page(connection, query)
     assert not page.has_more
     return list(page.workloads)
-
-
-def spans(at: datetime) -> list[Span]:
-    """The instant at every precision."""
-    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    precisions = [timedelta(microseconds=10**digits) for digits in range(7)]
-    return [
-        Span(start=day, end=day + timedelta(days=1)),
-        Span(start=at.replace(second=0, microsecond=0), end=at.replace(second=0, microsecond=0) + timedelta(minutes=1)),
-        *(Span(start=start, end=start + each) for each in precisions for start in [day + (at - day) // each * each]),
-    ]
-
-
-FAR = (Decimal(-(10**17)), Decimal(10**17), Decimal("0.5"), Decimal("-0.0000001"), Decimal("1.0000001"), Decimal("-0"))
-
-
-def values_for(field: Field, found: Sequence[Any]) -> list[Value]:
-    """Values that some rows have, and some that none has."""
-    if field.kind is FieldKind.INSTANT:
-        instants = [at for at in (START, START + timedelta(days=1), *found[:3]) if at is not None]
-        return [span for at in instants for span in spans(at)]
-    if field.kind is FieldKind.NUMBER:
-        return [*FAR, *(Decimal(number) for number in found[:6] if number is not None)]
-    texts = [text for text in found[:8] if text] + ["A", "%", "_", "no such", "Running", "ing", "\U0010ffff"]
-    return [*texts, texts[0][:1], texts[0][-1:], texts[0].swapcase()]
 
 
 @pytest.mark.parametrize("deleted", [False, True], ids=["live", "deleted"])
@@ -238,32 +170,12 @@ async def test_every_operator_of_every_field_finds_what_a_plain_reading_finds(
         assert set().union(*found_by.values()) == {0}
 
 
-def terms() -> st.SearchStrategy[Term]:
-    texts = st.sampled_from(TEXTS).filter(bool) | st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
-        lambda text: "\x00" not in text
-    )
-    numbers = st.sampled_from(FAR) | st.integers(-3, 200).map(Decimal) | st.decimals(-3, 3, places=7)
-    instants = st.builds(
-        lambda seconds, place: spans(START + timedelta(seconds=seconds))[place],
-        st.sampled_from(SECONDS),
-        st.integers(0, 8),
-    )
-    by_kind = {FieldKind.TEXT: texts, FieldKind.NUMBER: numbers, FieldKind.INSTANT: instants}
-
-    def of(field: Field) -> st.SearchStrategy[Term]:
-        operators = list(Operator) if field.kind is FieldKind.TEXT else COMPARING
-        values: st.SearchStrategy[Value] = by_kind[field.kind]
-        return st.builds(Term, field=st.just(field), operator=st.sampled_from(operators), value=values)
-
-    return st.sampled_from(Field).flatmap(of)
-
-
 WORDS = st.sampled_from(["a", "TRAIN", "100%", "_", "\\", "big", "trainer:1", "running", "É", "é", "'", "no-such"])
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    terms=st.lists(terms(), max_size=3),
+    terms=st.lists(terms(Field), max_size=3),
     words=st.lists(WORDS, max_size=2, unique=True),
     namespaces=st.none() | st.frozensets(st.sampled_from("abA"), max_size=2),
     deleted=st.booleans(),

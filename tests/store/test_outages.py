@@ -1,5 +1,6 @@
 """The database away, slow, locked or full: one word for "try again", and no restart of ours when it is back."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
@@ -8,15 +9,18 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
+from support.rows import eventually
 from support.workload_builders import START, a_workload, uid_of
 
 from rollcall.errors import SettingsError, StoreError, StoreUnavailable
 from rollcall.settings import DatabaseSettings
+from rollcall.store.command import migrate_patiently
 from rollcall.store.embedded import EmbeddedPostgres
 from rollcall.store.engine import create_engine, store_errors
 from rollcall.store.pages import PageQuery, workload_page
 from rollcall.store.records import Batch
-from rollcall.store.schema import migrate
+from rollcall.store.schema import head_revision, migrate
 from rollcall.store.writes import LOCK_CLUSTER, write_batch
 
 pytestmark = pytest.mark.anyio
@@ -107,6 +111,23 @@ async def test_nobody_there_is_an_outage(dsn: str) -> None:
     with pytest.raises(StoreUnavailable):
         migrate(settings)
     await engine.dispose()
+
+
+def test_a_migration_waits_for_a_database_that_is_starting(own_postgres: EmbeddedPostgres) -> None:
+    settings = DatabaseSettings(dsn=SecretStr(own_postgres.dsn()), connect_timeout_seconds=2, migrate_wait_seconds=60)
+    own_postgres.stop()
+    with ThreadPoolExecutor() as thread, capture_logs() as logged:
+        migrating = thread.submit(migrate_patiently, settings)
+        eventually(lambda: [line["event"] for line in logged], bool)
+        own_postgres.start()
+        assert migrating.result(timeout=60) == head_revision()
+    assert [line["event"] for line in logged] == ["database_waited_for"]
+
+
+def test_a_migration_waits_no_longer_than_it_is_told() -> None:
+    nobody = DatabaseSettings(dsn=SecretStr("postgresql://127.0.0.1:1/none"), migrate_wait_seconds=0)
+    with pytest.raises(StoreUnavailable):
+        migrate_patiently(nobody)
 
 
 @pytest.mark.parametrize("dsn", ["mysql://u:hunter2@h/n", "no url: hunter2", "postgresql://u:hunter2@h:port/n"])

@@ -1,13 +1,13 @@
 """The hot pages keep to their indexes: PostgreSQL is asked how it reads thousands of rows, and how many it touched."""
 
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from support.plans import plan_of
 from support.workload_builders import START, a_workload, uid_of
 
 from rollcall.domain.records import Phase, WorkloadRecord
@@ -78,56 +78,6 @@ async def filled(shared_database: DatabaseSettings) -> AsyncIterator[AsyncEngine
         await plain.execute(text("VACUUM ANALYZE"))
     yield engine
     await engine.dispose()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How PostgreSQL answered a statement."""
-
-    nodes: tuple[dict[str, Any], ...]
-
-    @property
-    def indexes(self) -> set[str]:
-        """The indexes read."""
-        return {node["Index Name"] for node in self.nodes if "Index Name" in node}
-
-    @property
-    def read_whole(self) -> set[str]:
-        """The tables of workloads read without an index, empty ones left out: there it is the best way."""
-        return {
-            node["Relation Name"]
-            for node in self.nodes
-            if node["Node Type"] == "Seq Scan" and "workloads" in node["Relation Name"] and touched(node)
-        }
-
-    @property
-    def touched(self) -> int:
-        """The rows of workloads that were read at all, thrown away or not."""
-        return sum(touched(node) for node in self.nodes if "workloads" in node.get("Relation Name", ""))
-
-    @property
-    def sorted_rows(self) -> int:
-        """The most rows that any one sort was given."""
-        sorts = (node for node in self.nodes if node["Node Type"] in ("Sort", "Incremental Sort"))
-        return max(int(child["Actual Rows"] * child["Actual Loops"]) for node in sorts for child in node["Plans"])
-
-
-def touched(node: dict[str, Any]) -> int:
-    return int((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
-
-
-def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes_of(child)
-
-
-async def plan_of(engine: AsyncEngine, statement: Select[Any]) -> Plan:
-    compiled = statement.compile(dialect=engine.dialect)
-    async with engine.connect() as connection:
-        asked = "EXPLAIN (ANALYZE, FORMAT JSON) " + compiled.string
-        found = (await connection.exec_driver_sql(asked, compiled.params)).scalar_one()
-    return Plan(nodes=tuple(nodes_of(found[0]["Plan"])))
 
 
 PAGE = 51

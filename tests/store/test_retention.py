@@ -5,15 +5,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from support.workload_builders import a_pod, a_workload, uid_of
+from support.workload_builders import a_pod, a_workload, an_event, uid_of
 
 from rollcall.domain.records import Phase
 from rollcall.errors import StoreUnavailable
 from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine, store_errors
+from rollcall.store.event_writes import OwnedEvent, write_events
 from rollcall.store.pages import PageQuery, workload_page
 from rollcall.store.records import Batch, DeletionSeen, Gone
-from rollcall.store.retention import drop_expired, make_partitions
+from rollcall.store.retention import drop_expired, drop_expired_events, make_partitions
 from rollcall.store.tables import metadata
 from rollcall.store.writes import write_batch
 
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.anyio
 
 NOVEMBER = datetime(2025, 11, 20, 12, tzinfo=UTC)
 TABLES = ("deleted_pods", "deleted_workloads", "phase_changes")
+"""A partition a month."""
 
 
 def month(number: int) -> datetime:
@@ -64,7 +66,8 @@ async def end(connection: AsyncConnection, name: str, *, at: datetime, created_a
 async def test_this_month_and_the_next_two_are_made_over_the_end_of_a_year(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         made = await make_partitions(connection, now=NOVEMBER)
-        assert set(made) == {f"{table}_{part}" for table in TABLES for part in ("2025_11", "2025_12", "2026_01")}
+        months = {f"{table}_{part}" for table in TABLES for part in ("2025_11", "2025_12", "2026_01")}
+        assert set(made) == months | {"events_2025_11_20", "events_2025_11_21", "events_2025_11_22"}
         for table in TABLES:
             found = await partitions(connection, table)
             assert found[f"{table}_2025_12"] == (
@@ -73,7 +76,8 @@ async def test_this_month_and_the_next_two_are_made_over_the_end_of_a_year(engin
             assert found[f"{table}_default"] == "DEFAULT"
         assert await make_partitions(connection, now=NOVEMBER) == ()
         later = await make_partitions(connection, now=datetime(2025, 12, 1, tzinfo=UTC))
-        assert set(later) == {f"{table}_2026_02" for table in TABLES}
+        days = {"events_2025_12_01", "events_2025_12_02", "events_2025_12_03"}
+        assert set(later) == {f"{table}_2026_02" for table in TABLES} | days
 
 
 async def test_history_goes_into_its_month(engine: AsyncEngine) -> None:
@@ -106,7 +110,8 @@ async def test_a_month_that_has_begun_in_the_default_partition_stays_there(engin
     async with engine.begin() as connection:
         await end(connection, "early", at=month(1) + timedelta(days=1))
         made = await make_partitions(connection, now=month(1))
-        assert set(made) == {f"{table}_{part}" for table in TABLES for part in ("2026_02", "2026_03")}
+        months = {f"{table}_{part}" for table in TABLES for part in ("2026_02", "2026_03")}
+        assert {name for name in made if not name.startswith("events_")} == months
         await end(connection, "next", at=month(1) + timedelta(days=2))
         await end(connection, "february", at=month(2) + timedelta(days=2))
         assert await where_is(connection, "deleted_workloads") == [
@@ -168,6 +173,38 @@ async def test_old_tombstones_go_too(engine: AsyncEngine) -> None:
             await write_batch(connection, "c1", Batch(gone_workloads=(gone,)), observed_at=at)
         await drop_expired(connection, before=month(2))
         assert (await connection.execute(text("SELECT uid FROM tombstones"))).scalars().all() == [uid_of("young")]
+
+
+async def test_days_of_events_are_dropped_whole_but_for_what_still_happens(engine: AsyncEngine) -> None:
+    day = timedelta(days=1)
+    happened = {
+        "old": (month(1), month(1)),
+        "still": (month(1), month(1) + 9 * day),
+        "next day": (month(1) + day, month(1) + day),
+        "young": (month(1) + 2 * day, month(1) + 2 * day),
+        "before any partition": (month(0), month(0)),
+        "from before, still": (month(0), month(1) + 9 * day),
+    }
+    async with engine.begin() as connection:
+        await make_partitions(connection, now=month(1))
+        events = [
+            OwnedEvent(event=an_event(name, created_at=created_at, at=at), workload_uid="w")
+            for name, (created_at, at) in happened.items()
+        ]
+        assert await write_events(connection, "c1", events, observed_at=month(3)) == len(events)
+        assert await where_is(connection, "events") == [
+            "events_2026_01_01",
+            "events_2026_01_02",
+            "events_2026_01_03",
+            "events_default",
+        ]
+        assert await drop_expired_events(connection, before=month(1)) == ()
+        assert await drop_expired_events(connection, before=month(1) + 2 * day) == ("events_2026_01_02",)
+        left = (await connection.execute(text("SELECT uid FROM events"))).scalars().all()
+        assert set(left) == {uid_of(name) for name in ("still", "young", "from before, still")}
+        dropped = await drop_expired_events(connection, before=month(2))
+        assert dropped == ("events_2026_01_01", "events_2026_01_03")
+        assert (await connection.execute(text("SELECT count(*) FROM events"))).scalar_one() == 0
 
 
 async def test_retention_gives_way_to_readers(database: DatabaseSettings, engine: AsyncEngine) -> None:

@@ -56,11 +56,11 @@ class PrometheusServer:
 
 
 @contextmanager
-def running_prometheus(folder: Path) -> Iterator[PrometheusServer]:
+def running_prometheus(folder: Path, *, rule_files: Iterable[Path] = ()) -> Iterator[PrometheusServer]:
     """A server with nothing to scrape; its data goes with the folder."""
     (port,) = free_ports(1)
     config = folder / "prometheus.yml"
-    config.write_text(_CONFIG)
+    config.write_text(_CONFIG + "rule_files:\n" + "".join(f"  - {path}\n" for path in rule_files))
     command = [
         str(find_prometheus(print)),
         f"--config.file={config}",

@@ -16,10 +16,16 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reference" / "openapi
 QUERY_VALUES = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"}
 """A good value of each required query parameter whose schema does not offer one."""
 
+SECRET = "the-secret-of-an-application"
+"""Sent in bodies; in no log afterwards."""
+
 BODIES = {
-    "create_token": (b'{"grantType": "app_token", "AppId": "a", "AppSecret": "s"}', "application/json"),
+    "create_token": (
+        b'{"grantType": "app_token", "AppId": "a", "AppSecret": "%s"}' % SECRET.encode(),
+        "application/json",
+    ),
     "create_oauth2_token": (
-        b"grant_type=client_credentials&client_id=a&client_secret=s",
+        b"grant_type=client_credentials&client_id=a&client_secret=%s" % SECRET.encode(),
         "application/x-www-form-urlencoded",
     ),
 }

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
 from support.api_process import ApiProcess
@@ -25,12 +26,22 @@ class Reply:
         return found.message
 
 
+def received(api: ApiProcess, request: bytes) -> bytes:
+    """Send bytes, as many as are taken, and read until the other side closes."""
+    with socket.create_connection(("127.0.0.1", api.port), timeout=30) as connection:
+        # Who has heard enough answers and closes, however much more there would be.
+        with suppress(ConnectionError):
+            connection.sendall(request)
+        answer = bytearray()
+        with suppress(ConnectionError):
+            while part := connection.recv(65536):
+                answer += part
+    return bytes(answer)
+
+
 def exchange(api: ApiProcess, request: bytes) -> Reply:
-    """Send bytes, read until the other side closes."""
-    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as connection:
-        connection.sendall(request)
-        received = b"".join(iter(lambda: connection.recv(65536), b""))
-    head, _, body = received.partition(b"\r\n\r\n")
+    """Send bytes, read until the other side closes: one answer."""
+    head, _, body = received(api, request).partition(b"\r\n\r\n")
     status_line, *lines = head.decode("ascii").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     assert len(body) == int(headers.get("content-length", len(body))) or request.startswith(b"HEAD")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
+from rollcall.domain.events import InvolvedObject, KubernetesEvent
 from rollcall.domain.records import (
     Category,
     Condition,
@@ -107,6 +108,7 @@ def a_pod(name: str = "train-0", *, workload: str = "train", **changes: Any) -> 
         priority_class_name="train",
         containers=(("main", "trainer:1", START),),
         resource_version=10,
+        k8s_phase_at=START,
     )
     return replace(record, **changes)
 
@@ -115,3 +117,18 @@ def a_project(
     namespace: str = "runai-team-a", project: str = "team-a", department: str = "default"
 ) -> ProjectNamespace:
     return ProjectNamespace(namespace=namespace, project_id=project, department_id=department, created_at=START)
+
+
+def an_event(name: str = "event", *, pod: str = "train-0", **changes: Any) -> KubernetesEvent:
+    event = KubernetesEvent(
+        uid=uid_of(name),
+        created_at=START,
+        at=START,
+        count=1,
+        type="Normal",
+        reason="Started",
+        message=f"Started container {name}",
+        source="kubelet",
+        involved=InvolvedObject(uid=uid_of(pod), kind="Pod", namespace="runai-team-a", name=pod),
+    )
+    return replace(event, **changes)

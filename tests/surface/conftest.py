@@ -1,11 +1,13 @@
-"""Two running APIs on one filled database, shared by the tests of one module."""
+"""Two running APIs on one filled database and one empty Prometheus, shared by the tests of one module."""
 
 from collections.abc import Iterator
 
 import pytest
 from support.api_process import ApiProcess
 from support.filled_view import TOKEN, fill
+from support.prometheus import PrometheusServer, running_prometheus
 from support.reviewing_server import CLUSTER_WIDE, ReviewingServer
+from support.surface import SECRET
 
 from rollcall.settings import DatabaseSettings
 
@@ -21,11 +23,22 @@ def filled_database(shared_database: DatabaseSettings) -> DatabaseSettings:
 
 
 @pytest.fixture(scope="module")
-def api(filled_database: DatabaseSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
+    """A Prometheus, so that what is measured can be told: that there is nothing."""
+    with running_prometheus(tmp_path_factory.mktemp("prometheus")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def api(
+    filled_database: DatabaseSettings, prometheus: PrometheusServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiProcess]:
     """An API that asks nobody; what it has logged is looked at in the end."""
-    with ApiProcess(tmp_path_factory.mktemp("api"), filled_database, log__level="debug") as api:
+    settings = {"prometheus__url": prometheus.url, "log__level": "debug"}
+    with ApiProcess(tmp_path_factory.mktemp("api"), filled_database, **settings) as api:
         yield api
         assert "Traceback" not in api.log()
+        assert SECRET not in api.log()
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +51,19 @@ def api_server() -> Iterator[ReviewingServer]:
 
 @pytest.fixture(scope="module")
 def asking_api(
-    filled_database: DatabaseSettings, api_server: ReviewingServer, tmp_path_factory: pytest.TempPathFactory
+    filled_database: DatabaseSettings,
+    api_server: ReviewingServer,
+    prometheus: PrometheusServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ApiProcess]:
     """An API that asks who is calling, and soon asks again; no token may be in what it has logged."""
     folder = tmp_path_factory.mktemp("asking-api")
     kubeconfig = api_server.kubeconfig(folder, OWN_TOKEN)
-    settings = {"api__review_cache_seconds": KEPT_SECONDS, "log__level": "debug"}
+    settings = {
+        "api__review_cache_seconds": KEPT_SECONDS,
+        "prometheus__url": prometheus.url,
+        "log__level": "debug",
+    }
     with ApiProcess(folder, filled_database, kubeconfig=kubeconfig, **settings) as api:
         yield api
         log = api.log()

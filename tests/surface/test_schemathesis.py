@@ -10,7 +10,7 @@ from typing import Any
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
-from schemathesis.core.failures import AcceptedNegativeData, Failure, FailureGroup, ServerError
+from schemathesis.core.failures import AcceptedNegativeData, Failure, FailureGroup
 from schemathesis.openapi.checks import RejectedPositiveData
 from support.api_process import ApiProcess
 from support.filled_view import PROJECTS, TOKEN
@@ -55,7 +55,6 @@ ALLOWED = (
     Allowed(RejectedPositiveData, 400, "its value is not a date or an instant", "a pattern knows no calendar"),
     Allowed(RejectedPositiveData, 400, "start must be before end", "no schema can compare two parameters"),
     Allowed(RejectedPositiveData, 400, "at most 1 with PENDING_TIME", "the most groups follow from another parameter"),
-    Allowed(ServerError, 503, "ROLLCALL_PROMETHEUS__URL", "measured types alone, where nothing measures"),
 )
 
 

@@ -113,6 +113,8 @@ def record_of(
     pod = judged.facts
     bound = pod.node_name is not None
     known = remembered or RememberedPod()
+    own_created_at = pod.meta.created_at or created_at
+    ended_at = _ended_at(judged, known, now)
     return PodRecord(
         uid=pod.meta.uid,
         workload_uid=workload_uid,
@@ -126,15 +128,19 @@ def record_of(
         message=None if judged.message is None else messages.cap(judged.message),
         requested=requested,
         allocated=held_by(pod, node, claimed_micros=claimed_micros),
-        created_at=pod.meta.created_at or created_at,
+        created_at=own_created_at,
         bound_at=known.bound_at or (_since(pod, "PodScheduled", now) if bound else None),
         ready_at=known.ready_at or (_since(pod, "Ready", now) if judged.is_ready else None),
-        ended_at=_ended_at(judged, known, now),
+        ended_at=ended_at,
         fatal_since=judged.fatal_since,
         priority_class_name=pod.priority_class_name,
         containers=tuple((c.name, c.image, c.started_at) for c in pod.containers if not c.is_init),
         resource_version=pod.meta.resource_version,
         allocated_while_bound=held_until_it_ended(pod, node, claimed_micros=claimed_micros),
+        k8s_phase_at=_phase_at(pod, ended_at) or own_created_at,
+        ip=pod.ip,
+        requested_node_pools=pod.requested_node_pools,
+        constraints=pod.constraints,
     )
 
 
@@ -183,6 +189,16 @@ def _since(pod: PodFacts, condition_type: str, now: datetime) -> datetime:
     if condition is not None and condition.status == "True" and condition.last_transition_at is not None:
         return min(condition.last_transition_at, now)
     return min(pod.started_at, now) if pod.started_at is not None else now
+
+
+def _phase_at(pod: PodFacts, ended_at: datetime | None) -> datetime | None:
+    """Since when its phase holds; ``None`` where it has been in it from the start or does not tell."""
+    if pod.k8s_phase in _ENDED_PHASES:
+        return ended_at
+    if pod.k8s_phase != "Running":
+        return None
+    starts = [c.started_at for c in pod.containers if c.started_at is not None and not c.is_init]
+    return min(starts) if starts else pod.started_at
 
 
 def _ended_at(judged: JudgedPod, remembered: RememberedPod, now: datetime) -> datetime | None:

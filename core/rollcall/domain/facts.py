@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from rollcall.domain.attachments import Datasource
+from rollcall.domain.constraints import UNCONSTRAINED, Constraints
 from rollcall.domain.exposure import Exposure
 from rollcall.domain.gpus import GpuRules, rules
 from rollcall.domain.records import Condition, OrgType, PhaseReason, ResourceRequest, Resources
@@ -131,6 +132,8 @@ class PodFacts:
     datasources: tuple[Datasource, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     """(name, literal value) of its first container; empty unless the setting asks for it."""
+    ip: str | None = None
+    constraints: Constraints = UNCONSTRAINED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

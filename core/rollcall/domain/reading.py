@@ -12,6 +12,7 @@ from typing import Any
 
 from rollcall.domain import environment, gpus
 from rollcall.domain.claims import claims_of
+from rollcall.domain.constraints import constraints_of
 from rollcall.domain.datasources import datasources_of
 from rollcall.domain.facts import (
     ContainerFacts,
@@ -182,6 +183,8 @@ def read_pod(obj: Mapping[str, Any], settings: DomainSettings | None = None) -> 
         claims=claims_of(spec, status),
         datasources=datasources_of(spec),
         environment=environment.literal_variables(first, clean_text) if settings.environment_values else (),
+        ip=clean_text(status.get("podIP")) or None,
+        constraints=constraints_of(spec, clean_text),
     )
 
 

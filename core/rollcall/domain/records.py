@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from rollcall.domain.attachments import Connection, Datasource, Topology
+from rollcall.domain.constraints import UNCONSTRAINED, Constraints
 
 UNKNOWN_RULE = "16"
 """The rule of the ladder that fires when nothing can be decided."""
@@ -187,6 +188,11 @@ class PodRecord:
     resource_version: int
     allocated_while_bound: Resources | None = None
     """What it held until it ended, where it holds nothing any more; ``None`` where ``allocated`` tells."""
+    k8s_phase_at: datetime
+    """When it came into its ``k8s_phase``, as far as the pod itself tells; a restart may make it look later."""
+    ip: str | None = None
+    requested_node_pools: tuple[str, ...] = ()
+    constraints: Constraints = UNCONSTRAINED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

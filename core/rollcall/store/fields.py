@@ -1,4 +1,4 @@
-"""The fields by which workloads are sorted and filtered: their names in the contract, and what of a row they read."""
+"""The fields by which workloads and pods are sorted and filtered: their names in the contract, what they read."""
 
 from collections.abc import Mapping
 from enum import Enum, StrEnum
@@ -16,7 +16,7 @@ class FieldKind(Enum):
 
 
 class Field(StrEnum):
-    """What a page can be sorted and filtered by: the contract's names."""
+    """What a page of workloads can be sorted and filtered by: the contract's names."""
 
     TYPE = "type"
     NAME = "name"
@@ -51,6 +51,24 @@ class Field(StrEnum):
         return _KINDS.get(self, FieldKind.TEXT)
 
 
+class PodField(StrEnum):
+    """What a page of pods can be sorted and filtered by: the contract's names."""
+
+    CLUSTER_ID = "clusterId"
+    WORKLOAD_ID = "workloadId"
+    REVISION_ID = "revisionId"
+    NODE_NAME = "nodeName"
+    CURRENT_NODE_POOL = "currentNodepool"
+    CREATED_AT = "createdAt"
+    COMPLETED_AT = "completedAt"
+    DELETED_AT = "deletedAt"
+
+    @property
+    def kind(self) -> FieldKind:
+        """What kind of value it has."""
+        return FieldKind.INSTANT if self.endswith("At") else FieldKind.TEXT
+
+
 class PlaceField(StrEnum):
     """What a listing can be sorted and filtered by; each listing has its own."""
 
@@ -62,7 +80,7 @@ class PlaceField(StrEnum):
         return FieldKind.INSTANT if self.value.endswith("At") else FieldKind.TEXT
 
 
-AnyField = Field | PlaceField
+AnyField = Field | PodField | PlaceField
 
 
 _KINDS: Mapping[Field, FieldKind] = {
@@ -102,7 +120,18 @@ _COLUMNS: Mapping[Field, str] = {
 }
 
 
-def field_value(field: Field, table: Table) -> ColumnElement[Any] | None:
+_POD_COLUMNS: Mapping[PodField, str] = {
+    PodField.CLUSTER_ID: "cluster_id",
+    PodField.WORKLOAD_ID: "workload_uid",
+    PodField.NODE_NAME: "node_name",
+    PodField.CURRENT_NODE_POOL: "node_pool",
+    PodField.CREATED_AT: "created_at",
+    PodField.COMPLETED_AT: "ended_at",
+    PodField.DELETED_AT: "deleted_at",
+}
+
+
+def field_value(field: Field | PodField, table: Table) -> ColumnElement[Any] | None:
     """What a field reads of a row; ``None`` for fields that no row of the table has.
 
     The phase is read as its place in a life, GPUs as millionths, the node pools as an array.
@@ -112,9 +141,11 @@ def field_value(field: Field, table: Table) -> ColumnElement[Any] | None:
             return pending_seconds(table)
         case Field.TOTAL_RUNNING_TIME_SECONDS:
             return running_seconds(table)
+        case PodField():
+            name = _POD_COLUMNS.get(field)
         case _:
             name = _COLUMNS.get(field)
-            return None if name is None else table.columns.get(name)
+    return None if name is None else table.columns.get(name)
 
 
 def pending_seconds(table: Table) -> ColumnElement[int]:

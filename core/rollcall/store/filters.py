@@ -34,7 +34,7 @@ from sqlalchemy import (
     true,
 )
 
-from rollcall.store.fields import AnyField, Field, FieldKind, field_value
+from rollcall.store.fields import AnyField, Field, FieldKind, PlaceField, field_value
 from rollcall.store.rows import PHASE_ORDER
 
 _WORD = Text(collation="C")
@@ -90,8 +90,8 @@ def term_condition(term: Term, table: Table) -> ColumnElement[bool]:
     Raises:
         TypeError: the term's operator or value is none of its field's.
     """
-    if not isinstance(term.field, Field):
-        raise TypeError(f"{term.field} is no field of workloads")
+    if isinstance(term.field, PlaceField):
+        raise TypeError(f"{term.field} is no field of workloads or pods")
     column = field_value(term.field, table)
     if term.field.kind is not FieldKind.TEXT and term.operator not in COMPARING:
         raise TypeError(f"{term.field} is not compared by {term.operator}")
@@ -127,8 +127,12 @@ def comparison(column: ColumnElement[Any], term: Term) -> ColumnElement[bool]:
 
 def search_condition(words: Sequence[str], table: Table) -> ColumnElement[bool]:
     """The rows that hold each word in one of the columns that a search reads, regardless of case."""
-    lists = [func.array_to_string(table.c[name], _SEPARATOR) for name in _SEARCHED_LISTS]
-    return holds_words(words, [*(table.c[name] for name in _SEARCHED), *lists])
+    searched = [table.c[name] for name in _SEARCHED[table.name.removeprefix("deleted_")]]
+    is_list = [isinstance(column.type, ARRAY) for column in searched]
+    texts = [
+        func.array_to_string(one, _SEPARATOR) if many else one for one, many in zip(searched, is_list, strict=True)
+    ]
+    return holds_words(words, texts)
 
 
 def holds_words(words: Sequence[str], texts: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
@@ -142,8 +146,13 @@ def holds_words(words: Sequence[str], texts: Sequence[ColumnElement[Any]]) -> Co
 
 
 _SEPARATOR = "\n"
-_SEARCHED = ("name", "type", "namespace", "project_name", "department_name", "submitted_by", "phase")
-_SEARCHED_LISTS = ("node_pools", "images")
+_SEARCHED = {
+    "workloads": (
+        *("name", "type", "namespace", "project_name", "department_name", "submitted_by", "phase"),
+        *("node_pools", "images"),
+    ),
+    "pods": ("name", "namespace", "role", "node_name", "node_pool", "k8s_phase"),
+}
 _NEGATIVE = (Operator.UNEQUAL, Operator.LACKS)
 
 

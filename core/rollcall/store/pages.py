@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Subquery,
     Table,
     and_,
     cast,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollcall.store import tables
-from rollcall.store.fields import Field, field_value, pending_seconds, running_seconds
+from rollcall.store.fields import Field, PodField, field_value, pending_seconds, running_seconds
 from rollcall.store.filters import Term, search_condition, term_condition
 from rollcall.store.records import StoredWorkload
 from rollcall.store.rows import workload_of
@@ -54,7 +55,12 @@ class Selection:
     def conditions(self) -> Sequence[ColumnElement[bool]]:
         """What the table's rows must meet."""
         terms = (term_condition(term, self.table) for term in self.terms)
-        return (visible(self.table, self.scope), *terms, search_condition(self.words, self.table))
+        return (visible(self.table, self.scope), *terms, search_condition(self.words, self.table), *self.narrowing)
+
+    @property
+    def narrowing(self) -> Sequence[ColumnElement[bool]]:
+        """What a selection of another sort demands on top."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +69,7 @@ class PageQuery(Selection):
 
     offset: int = 0
     limit: int = 50
-    sort: Field = Field.CREATED_AT
+    sort: Field | PodField = Field.CREATED_AT
     descending: bool = False
 
 
@@ -91,6 +97,12 @@ async def workload_page(connection: AsyncConnection, query: PageQuery) -> Page:
 
 def page_statement(query: PageQuery) -> Select[Any]:
     """The statement behind a page; one row more than the limit tells whether more follow."""
+    page = page_rows(query, _columns(query.table))
+    return with_freshness(page).order_by(*page_order(query, page))
+
+
+def page_rows(query: PageQuery, columns: Sequence[ColumnElement[Any]]) -> Subquery:
+    """These columns of the rows of a page, still to be sorted by :func:`page_order`."""
     table = query.table
     key = _sort_column(query.sort, table)
     identity = list(table.primary_key.columns)
@@ -107,12 +119,16 @@ def page_statement(query: PageQuery) -> Select[Any]:
         .subquery("places")
     )
     sort_key = places.c.get("sort_key")
-    page = (
-        select(*_columns(table), *([] if sort_key is None else [sort_key]))
+    return (
+        select(*columns, *([] if sort_key is None else [sort_key]))
         .join(places, and_(*(column == places.c[column.name] for column in identity)))
         .subquery("page")
     )
-    return with_freshness(page).order_by(*_order(query, page.c.get("sort_key"), page.c.uid))
+
+
+def page_order(query: PageQuery, page: Subquery) -> list[ColumnElement[Any]]:
+    """The order of the rows of a page."""
+    return _order(query, page.c.get("sort_key"), page.c.uid)
 
 
 async def workload_by_id(
@@ -213,7 +229,7 @@ def _order(query: PageQuery, key: ColumnElement[Any] | None, uid: ColumnElement[
     return [ordered.nulls_last() if nullable else ordered, last]
 
 
-def _sort_column(sort: Field, table: Table) -> ColumnElement[Any] | None:
+def _sort_column(sort: Field | PodField, table: Table) -> ColumnElement[Any] | None:
     """What a page is sorted by; ``None`` for fields that no row has, which leave the order to the uid."""
     key = field_value(sort, table)
     return key[1] if key is not None and sort is Field.NODE_POOL else key

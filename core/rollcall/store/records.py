@@ -73,3 +73,17 @@ class StoredWorkload:
     deletion_seen: DeletionSeen | None
     pending_seconds: int
     running_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPod:
+    """A row of `pods` or `deleted_pods` and what its workload's row says of it; ``None`` where that is not kept."""
+
+    record: PodRecord
+    cluster_id: str
+    updated_at: datetime
+    deleted_at: datetime | None
+    workload_name: str | None
+    project_id: str | None
+    project_name: str | None
+    workload_priority_class_name: str | None

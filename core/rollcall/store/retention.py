@@ -1,51 +1,42 @@
-"""History by the month: partitions made ahead, and dropped when their time is over."""
+"""History by the month, events by the day: partitions made ahead, and dropped when their time is over."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rollcall.store.tables import PARTITIONED
+from rollcall.store.tables import MONTHLY, events
 
 _MONTHS_AHEAD = 2
-_KEYS = {"deleted_workloads": "deleted_at", "deleted_pods": "deleted_at", "phase_changes": "at"}
+_DAYS_AHEAD = 2
+_KEYS = {"deleted_workloads": "deleted_at", "deleted_pods": "deleted_at", "phase_changes": "at", "events": "created_at"}
 
 
 async def make_partitions(connection: AsyncConnection, *, now: datetime) -> tuple[str, ...]:
-    """Make the partitions of this month and the next two; returns the names of the new ones.
+    """Make the partitions of this month and the next two, of events those of this day and the next two.
 
-    A month that already has rows in the default partition stays there: nothing is ever refused, only dropped later
-    row by row.
+    Returns the names of the new ones. A month or a day that already has rows in the default partition stays there:
+    nothing is ever refused, only dropped later row by row.
     """
     made: list[str] = []
-    for table in PARTITIONED:
+    for table in MONTHLY:
         for ahead in range(_MONTHS_AHEAD + 1):
             start, end = _month(now, ahead), _month(now, ahead + 1)
-            name = f"{table.name}_{start:%Y_%m}"
-            if await _exists(connection, name) or await _default_has(connection, table.name, start, end):
-                continue
-            await connection.execute(
-                text(
-                    f"CREATE TABLE {name} PARTITION OF {table.name}"
-                    f" FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
-                )
-            )
-            made.append(name)
+            made += await _make(connection, table.name, f"{start:%Y_%m}", start, end)
+    for ahead in range(_DAYS_AHEAD + 1):
+        start, end = _day(now, ahead), _day(now, ahead + 1)
+        made += await _make(connection, events.name, f"{start:%Y_%m_%d}", start, end)
     return tuple(made)
 
 
 async def drop_expired(connection: AsyncConnection, *, before: datetime) -> tuple[str, ...]:
-    """Drop the partitions that end before ``before``, and older rows of the default ones; returns what was dropped."""
+    """Drop the months that end before ``before``, and older rows of the default partitions; returns what was dropped.
+
+    Events are kept for another time: :func:`drop_expired_events`.
+    """
     dropped: list[str] = []
-    for table in PARTITIONED:
-        partitions = await connection.execute(
-            text(
-                "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-                " WHERE i.inhparent = CAST(:parent AS regclass) ORDER BY c.relname"
-            ),
-            {"parent": table.name},
-        )
-        for name in partitions.scalars():
+    for table in MONTHLY:
+        for name in await _partitions(connection, table.name):
             end = _end_of(table.name, name)
             if end is not None and end <= before:
                 await connection.execute(text(f"DROP TABLE {name}"))
@@ -58,16 +49,69 @@ async def drop_expired(connection: AsyncConnection, *, before: datetime) -> tupl
     return tuple(dropped)
 
 
+async def drop_expired_events(connection: AsyncConnection, *, before: datetime) -> tuple[str, ...]:
+    """Drop the events that happened last before ``before``; returns the days that went as a whole.
+
+    An Event object lives for as long as the same keeps happening, in the partition of the day that it was made on: a
+    day that still has such events loses the others one by one.
+    """
+    dropped: list[str] = []
+    for name in await _partitions(connection, events.name):
+        end = _end_of(events.name, name)
+        if end is not None and end > before:
+            continue
+        still = text(f"SELECT EXISTS (SELECT FROM {name} WHERE at >= :before)")  # noqa: S608 - our own names
+        if end is None or (await connection.execute(still, {"before": before})).scalar_one():
+            await connection.execute(text(f"DELETE FROM {name} WHERE at < :before"), {"before": before})  # noqa: S608 - same
+        else:
+            await connection.execute(text(f"DROP TABLE {name}"))
+            dropped.append(name)
+    return tuple(dropped)
+
+
 def _month(now: datetime, ahead: int) -> datetime:
     months = now.year * 12 + now.month - 1 + ahead
     return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)
 
 
+def _day(now: datetime, ahead: int) -> datetime:
+    return datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=ahead)
+
+
 def _end_of(table: str, partition: str) -> datetime | None:
-    year, _, month = partition.removeprefix(f"{table}_").partition("_")
-    if not (year.isdigit() and month.isdigit()):
+    """Where a partition ends; ``None`` for the default one."""
+    numbers = partition.removeprefix(f"{table}_").split("_")
+    if not all(number.isdigit() for number in numbers):
         return None
-    return _month(datetime(int(year), int(month), 1, tzinfo=UTC), 1)
+    match [int(number) for number in numbers]:
+        case [year, month]:
+            return _month(datetime(year, month, 1, tzinfo=UTC), 1)
+        case [year, month, day]:
+            return _day(datetime(year, month, day, tzinfo=UTC), 1)
+    return None
+
+
+async def _make(connection: AsyncConnection, table: str, part: str, start: datetime, end: datetime) -> list[str]:
+    name = f"{table}_{part}"
+    if await _exists(connection, name) or await _default_has(connection, table, start, end):
+        return []
+    await connection.execute(
+        text(
+            f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
+        )
+    )
+    return [name]
+
+
+async def _partitions(connection: AsyncConnection, table: str) -> list[str]:
+    found = await connection.execute(
+        text(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+            " WHERE i.inhparent = CAST(:parent AS regclass) ORDER BY c.relname"
+        ),
+        {"parent": table},
+    )
+    return list(found.scalars())
 
 
 async def _exists(connection: AsyncConnection, name: str) -> bool:

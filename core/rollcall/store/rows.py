@@ -1,4 +1,4 @@
-"""Records as rows and rows as records: the one place where the two meet."""
+"""Records of workloads as rows and rows as records: the one place where the two meet."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,6 @@ from rollcall.domain.records import (
     Phase,
     PhaseReason,
     PhaseSource,
-    PodRecord,
     RequestedPods,
     ResourceRequest,
     Resources,
@@ -55,8 +54,8 @@ def workload_row(record: WorkloadRecord, *, observed_at: datetime) -> dict[str, 
         "priority": record.priority,
         "preemptible": record.preemptible,
         "distributed_framework": record.distributed_framework,
-        "created_at": _instant(record.created_at),
-        "completed_at": _instant(record.completed_at),
+        "created_at": instant(record.created_at),
+        "completed_at": instant(record.completed_at),
         "phase": record.phase.value,
         "phase_order": PHASE_ORDER[record.phase],
         "phase_message": record.phase_message,
@@ -64,7 +63,7 @@ def workload_row(record: WorkloadRecord, *, observed_at: datetime) -> dict[str, 
         "phase_rule": record.phase_rule,
         "phase_source": record.phase_source.value,
         "k8s_phase": record.k8s_phase,
-        "running_since": _instant(record.running_since),
+        "running_since": instant(record.running_since),
         "running_pods": record.running_pods,
         "ready_pods": record.ready_pods,
         "allocated_gpu_micros": record.allocated.gpu_micros,
@@ -73,9 +72,9 @@ def workload_row(record: WorkloadRecord, *, observed_at: datetime) -> dict[str, 
         "details": {
             "conditions": [_condition_row(condition) for condition in record.conditions],
             "requestedPods": _requested_pods_row(record.requested_pods),
-            "workloadRequested": _request_row(record.workload_requested),
-            "podsRequested": _request_row(record.pods_requested),
-            "allocated": _resources_row(record.allocated),
+            "workloadRequested": request_row(record.workload_requested),
+            "podsRequested": request_row(record.pods_requested),
+            "allocated": resources_row(record.allocated),
             "requestedNodePools": list(record.requested_node_pools),
             "command": record.command,
             "arguments": record.arguments,
@@ -84,8 +83,8 @@ def workload_row(record: WorkloadRecord, *, observed_at: datetime) -> dict[str, 
             **attached_row(record),
         },
         "observed_version": record.observed_version,
-        "phase_at": _instant(min(observed_at, ended_at) if ended_at else observed_at),
-        "first_phase_at": _instant(min(observed_at, first_phase_at)),
+        "phase_at": instant(min(observed_at, ended_at) if ended_at else observed_at),
+        "first_phase_at": instant(min(observed_at, first_phase_at)),
     }
 
 
@@ -93,7 +92,7 @@ def workload_of(row: Mapping[str, Any]) -> StoredWorkload:
     """A row of a page, with ``pending_seconds`` and ``running_seconds`` computed by the statement."""
     details: Mapping[str, Any] = row["details"]
     # A closed record keeps no allocation: the key was taken out when it was closed.
-    allocated = _resources_of(details.get("allocated"))
+    allocated = resources_of(details.get("allocated"))
     deletion_seen = row.get("deletion_seen")
     record = WorkloadRecord(
         uid=row["uid"],
@@ -153,63 +152,20 @@ def workload_of(row: Mapping[str, Any]) -> StoredWorkload:
     )
 
 
-def pod_row(record: PodRecord) -> dict[str, Any]:
-    """The columns of a pod, as JSON values."""
-    asked, held = record.requested.requests, record.allocated
-    return {
-        "uid": record.uid,
-        "workload_uid": record.workload_uid,
-        "namespace": record.namespace,
-        "name": record.name,
-        "role": record.role,
-        "node_name": record.node_name,
-        "node_pool": record.node_pool,
-        "k8s_phase": record.k8s_phase,
-        "state": record.state.value,
-        "message": record.message,
-        "requested_gpu_micros": asked.gpu_micros,
-        "requested_gpu_memory_bytes": asked.gpu_memory_bytes,
-        "requested_cpu_millis": asked.cpu_millis,
-        "requested_memory_bytes": asked.memory_bytes,
-        "allocated_gpu_micros": held.gpu_micros,
-        "allocated_gpu_memory_bytes": held.gpu_memory_bytes,
-        "allocated_cpu_millis": held.cpu_millis,
-        "allocated_memory_bytes": held.memory_bytes,
-        "created_at": _instant(record.created_at),
-        "bound_at": _instant(record.bound_at),
-        "ready_at": _instant(record.ready_at),
-        "ended_at": _instant(record.ended_at),
-        "fatal_since": _instant(record.fatal_since),
-        "priority_class_name": record.priority_class_name,
-        "details": _pod_details(record),
-        "resource_version": record.resource_version,
-    }
-
-
-def _pod_details(record: PodRecord) -> dict[str, Any]:
-    details: dict[str, Any] = {
-        "requested": _request_row(record.requested),
-        "allocated": _resources_row(record.allocated),
-        "containers": [[name, image, _instant(started_at)] for name, image, started_at in record.containers],
-    }
-    if record.allocated_while_bound is not None:
-        details["allocatedWhileBound"] = _resources_row(record.allocated_while_bound)
-    return details
-
-
 def request_of(value: Mapping[str, Any] | None) -> ResourceRequest | None:
     """A request as ``details`` holds it."""
     if value is None:
         return None
     gpu_type = value.get("gpuRequestType")
     return ResourceRequest(
-        requests=_resources_of(value.get("requests")),
+        requests=resources_of(value.get("requests")),
         limits=Limits(**value.get("limits", {})),
         gpu_request_type=None if gpu_type is None else GpuRequestType(gpu_type),
     )
 
 
-def _instant(at: datetime | None) -> str | None:
+def instant(at: datetime | None) -> str | None:
+    """An instant as a JSON value."""
     return None if at is None else at.isoformat()
 
 
@@ -219,7 +175,7 @@ def _condition_row(condition: Condition) -> dict[str, Any]:
         "status": condition.status,
         "reason": condition.reason,
         "message": condition.message,
-        "at": _instant(condition.last_transition_at),
+        "at": instant(condition.last_transition_at),
     }
     return {key: value for key, value in row.items() if value is not None}
 
@@ -246,7 +202,8 @@ def _requested_pods_row(pods: RequestedPods | None) -> dict[str, int | None] | N
     }
 
 
-def _request_row(request: ResourceRequest | None) -> dict[str, Any] | None:
+def request_row(request: ResourceRequest | None) -> dict[str, Any] | None:
+    """A request for ``details``."""
     if request is None:
         return None
     limits = {
@@ -256,13 +213,14 @@ def _request_row(request: ResourceRequest | None) -> dict[str, Any] | None:
         "memory_bytes": request.limits.memory_bytes,
     }
     return {
-        "requests": _resources_row(request.requests),
+        "requests": resources_row(request.requests),
         "limits": {name: amount for name, amount in limits.items() if amount is not None},
         "gpuRequestType": None if request.gpu_request_type is None else request.gpu_request_type.value,
     }
 
 
-def _resources_row(amounts: Resources) -> dict[str, Any]:
+def resources_row(amounts: Resources) -> dict[str, Any]:
+    """Amounts for ``details``: those that are not zero."""
     row: dict[str, Any] = {
         "gpu_micros": amounts.gpu_micros,
         "gpu_memory_bytes": amounts.gpu_memory_bytes,
@@ -273,7 +231,8 @@ def _resources_row(amounts: Resources) -> dict[str, Any]:
     return {name: amount for name, amount in row.items() if amount}
 
 
-def _resources_of(row: Mapping[str, Any] | None) -> Resources:
+def resources_of(row: Mapping[str, Any] | None) -> Resources:
+    """Amounts as ``details`` holds them."""
     if not row:
         return Resources()
     return Resources(**{**row, "extended": tuple(sorted(row.get("extended", {}).items()))})

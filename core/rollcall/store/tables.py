@@ -1,7 +1,8 @@
 """The tables. Everything that can be filtered or sorted by is a typed column; ``details`` is for display alone.
 
 Live and deleted are apart: `workloads` and `pods` hold what is there now, so that no live query pays for history;
-`deleted_workloads`, `deleted_pods` and `phase_changes` are partitioned by month, so that retention drops partitions.
+`deleted_workloads`, `deleted_pods` and `phase_changes` are partitioned by month and `events`, which are kept for days,
+by day, so that retention drops partitions.
 Text compares by code point (``COLLATE "C"``), so that a page's order does not depend on the server's locale.
 ``cluster_id`` leads every key: many clusters share one database, and it is what the tables would be distributed by.
 """
@@ -131,8 +132,8 @@ deleted_workloads = Table(
 )
 
 
-def _pod_columns() -> list[Column[Any]]:
-    """The columns that a pod has, there or gone."""
+def _pod_columns(*, gone: bool) -> list[Column[Any]]:
+    """The columns that a pod has, there or gone; one that is gone has ended."""
     return [
         Column("cluster_id", _WORD, nullable=False),
         Column("uid", _WORD, nullable=False),
@@ -156,32 +157,47 @@ def _pod_columns() -> list[Column[Any]]:
         Column("created_at", _INSTANT, nullable=False),
         Column("bound_at", _INSTANT),
         Column("ready_at", _INSTANT),
-        Column("ended_at", _INSTANT),
+        Column("ended_at", _INSTANT, nullable=not gone),
         Column("fatal_since", _INSTANT),
         Column("priority_class_name", _WORD),
         Column("details", JSONB, nullable=False),
         Column("resource_version", BigInteger, nullable=False),
         Column("updated_at", _INSTANT, nullable=False),
+        Column("k8s_phase_updated_at", _INSTANT, comment="none in rows of a release that did not write it"),
+    ]
+
+
+def _indexes_of_pods(table: str) -> list[Index]:
+    """For the pages: by what they are sorted by, and by one value of a filter in the order of the default page."""
+    words = ("namespace", "workload_uid", "node_name", "node_pool")
+    return [
+        Index(f"{table}_created_at_uid_idx", "created_at", "uid"),
+        Index(f"{table}_ended_at_uid_idx", "ended_at", "uid"),
+        Index(f"{table}_uid_idx", "uid"),
+        *(Index(f"{table}_{word}_created_at_uid_idx", word, "created_at", "uid") for word in words),
     ]
 
 
 pods = Table(
     "pods",
     metadata,
-    *_pod_columns(),
+    *_pod_columns(gone=False),
     PrimaryKeyConstraint("cluster_id", "uid"),
     Index("pods_workload_uid_idx", "cluster_id", "workload_uid"),
+    *_indexes_of_pods("pods"),
 )
 
 deleted_pods = Table(
     "deleted_pods",
     metadata,
-    *_pod_columns(),
+    *_pod_columns(gone=True),
     Column("deleted_at", _INSTANT, nullable=False),
     Column("deletion_seen", _WORD, nullable=False),
     Column("gone_version", BigInteger, nullable=False, comment="of the deletion"),
     PrimaryKeyConstraint("cluster_id", "uid", "deleted_at"),
     Index("deleted_pods_workload_uid_idx", "cluster_id", "workload_uid"),
+    Index("deleted_pods_deleted_at_uid_idx", "deleted_at", "uid"),
+    *_indexes_of_pods("deleted_pods"),
     postgresql_partition_by="RANGE (deleted_at)",
 )
 
@@ -195,6 +211,29 @@ phase_changes = Table(
     Column("phase_message", _WORD),
     Index("phase_changes_cluster_id_uid_at_idx", "cluster_id", "uid", "at"),
     postgresql_partition_by="RANGE (at)",
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("cluster_id", _WORD, nullable=False),
+    Column("uid", _WORD, nullable=False),
+    Column("workload_uid", _WORD, nullable=False),
+    Column("created_at", _INSTANT, nullable=False, comment="of the Event object; it never changes"),
+    Column("at", _INSTANT, nullable=False, comment="when it happened last"),
+    Column("count", Integer, nullable=False),
+    Column("type", _WORD, nullable=False),
+    Column("reason", _WORD),
+    Column("message", _WORD, nullable=False),
+    Column("source", _WORD),
+    Column("involved_uid", _WORD, nullable=False),
+    Column("involved_kind", _WORD, nullable=False),
+    Column("involved_namespace", _WORD, nullable=False),
+    Column("involved_name", _WORD, nullable=False),
+    PrimaryKeyConstraint("cluster_id", "uid", "created_at"),
+    Index("events_workload_uid_at_uid_idx", "cluster_id", "workload_uid", "at", "uid"),
+    postgresql_partition_by="RANGE (created_at)",
+    comment="Kubernetes events of workloads' objects",
 )
 
 tombstones = Table(
@@ -278,5 +317,8 @@ nodes = Table(
     PrimaryKeyConstraint("cluster_id", "uid"),
 )
 
-PARTITIONED = (deleted_workloads, deleted_pods, phase_changes)
+MONTHLY = (deleted_workloads, deleted_pods, phase_changes)
 """The tables that history fills and retention empties, a partition a month."""
+
+PARTITIONED = (*MONTHLY, events)
+"""All tables with partitions; of `events` there is one a day."""

@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rollcall.domain.records import PhaseSource
 from rollcall.store import tables
 from rollcall.store.closing import CLOSE_PODS, CLOSE_WORKLOADS, REOPEN_PODS, REOPEN_WORKLOADS, Closings
+from rollcall.store.pod_rows import pod_row
 from rollcall.store.records import Batch, WriteResult
-from rollcall.store.rows import pod_row, workload_row
+from rollcall.store.rows import workload_row
 
 _SQL_TYPES = (
     (ARRAY, "text[]"),
@@ -126,13 +127,17 @@ def _upsert_pods() -> TextClause:
     assigned = ", ".join(f"{name} = excluded.{name}" for name in _POD if name != "uid")
     return text(f"""
         WITH incoming AS (
-            SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r({_recordset(_POD, tables.pods)})
+            SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+                AS r({_recordset(_POD, tables.pods, "k8s_phase_at timestamptz")})
         ), written AS (
-            INSERT INTO pods AS p (cluster_id, {names}, updated_at)
-            SELECT :cluster_id, {names}, :observed_at FROM incoming ORDER BY uid
+            INSERT INTO pods AS p (cluster_id, {names}, updated_at, k8s_phase_updated_at)
+            SELECT :cluster_id, {names}, :observed_at, k8s_phase_at FROM incoming ORDER BY uid
             ON CONFLICT (cluster_id, uid) DO UPDATE SET {assigned},
             updated_at = CASE WHEN {_differs("p", _POD, "resource_version")}
-                THEN excluded.updated_at ELSE p.updated_at END
+                THEN excluded.updated_at ELSE p.updated_at END,
+            k8s_phase_updated_at = CASE WHEN p.k8s_phase IS DISTINCT FROM excluded.k8s_phase
+                OR p.k8s_phase_updated_at IS NULL
+                THEN excluded.k8s_phase_updated_at ELSE p.k8s_phase_updated_at END
             WHERE p.resource_version <= excluded.resource_version
             RETURNING p.uid
         )
@@ -184,7 +189,7 @@ async def write_batch(
     ]
     workloads = await _count(connection, UPSERT_WORKLOADS, rows, context)
     if workloads < len(rows):
-        await connection.execute(COMPLETE_LAST_PHASES, {"cluster_id": cluster_id, "rows": _json(rows)})
+        await connection.execute(COMPLETE_LAST_PHASES, {"cluster_id": cluster_id, "rows": json_rows(rows)})
     pods = await _count(connection, UPSERT_PODS, [pod_row(record) for record in batch.pods], context)
     return WriteResult(
         workloads_written=workloads,
@@ -200,11 +205,11 @@ async def _count(
 ) -> int:
     if not rows:
         return 0
-    result = await connection.execute(statement, {**context, "rows": _json(rows)})
+    result = await connection.execute(statement, {**context, "rows": json_rows(rows)})
     return int(result.scalar_one())
 
 
-def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+def json_rows(rows: Sequence[Mapping[str, Any]]) -> str:
     """JSON that PostgreSQL takes: it refuses NUL and lone surrogates, wherever they came from."""
     written = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
     return written.replace("\\u0000", "\\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -1,6 +1,6 @@
 """The Job controller: pods up to completions, each counted once, retries with a back-off, suspension."""
 
-from rollcall_demo import kubelet
+from rollcall_demo import kubelet, recorder
 from rollcall_demo.conditions import is_true, set_condition
 from rollcall_demo.manifests import create_pod
 from rollcall_demo.objects import Json, copied
@@ -86,6 +86,9 @@ def _end(world: World, job: Json, status: Json, announced: str, ended: str) -> N
     _set(world, status, ended, "True", reason, message)
     if ended == "Complete":
         status["completionTime"] = world.stamp()
+        recorder.normal(world, job, recorder.JOB_CONTROLLER, "Completed", "Job completed")
+    else:
+        recorder.warning(world, job, recorder.JOB_CONTROLLER, reason, message)
 
 
 def _create_missing(world: World, job: Json, status: Json) -> None:
@@ -110,6 +113,8 @@ def _create_missing(world: World, job: Json, status: Json) -> None:
             "finalizers": [TRACKING],
         }
         create_pod(world, metadata, spec["template"], job)
+        text = f"Created pod: {metadata['name']}"
+        recorder.normal(world, job, recorder.JOB_CONTROLLER, "SuccessfulCreate", text)
 
 
 def _delete_active(world: World, job: Json) -> None:

@@ -1,0 +1,170 @@
+"""Write what the chart holds of the code: the operator's rules, the values' schema, and the table of values.
+
+Run by ``make docs``, after which a test compares. Each is a function from nothing to text, as in ``generate.py``.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from rollcall.domain.kinds.catalogue import all_entries
+from rollcall.settings import Settings
+from rollcall_operator.rights import rules
+from rollcall_operator.running import watched_kinds
+
+CHART = Path(__file__).resolve().parents[1] / "charts" / "rollcall"
+
+OWNED = {
+    "ROLLCALL_DATABASE__DSN": "database",
+    "ROLLCALL_OPERATOR__KUBE_CONTEXT": "operator.extraEnv",
+    "ROLLCALL_OPERATOR__LEASE_NAMESPACE": "the release's namespace",
+    "ROLLCALL_OPERATOR__LEASE_NAME": "fullnameOverride",
+    "ROLLCALL_API__KUBE_CONTEXT": "api.extraEnv",
+    "ROLLCALL_API__APPLICATIONS_FILE": "applications",
+    "ROLLCALL_PROMETHEUS__TOKEN": "prometheus.tokenSecret",
+    "ROLLCALL_PROMETHEUS__CA_FILE": "prometheus.caSecret",
+}
+"""Settings that are no value of ``config``, and what they follow from."""
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_README_MARK = "<!-- The table below is written by `make docs`; do not edit it. -->\n"
+
+
+def operator_rules() -> str:
+    """The rules of the operator's ClusterRole."""
+    lines = ["# Written by `make docs` from the catalogue; do not edit."]
+    for rule in rules(watched_kinds(), all_entries()):
+        lines += [
+            f"- apiGroups: [{rule.group or json.dumps('')}]",
+            f"  resources: [{', '.join(rule.plurals)}]",
+            f"  verbs: [{', '.join(rule.verbs)}]",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def camel_case(name: str) -> str:
+    """``review_cache_seconds`` as a value is called: ``reviewCacheSeconds``."""
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
+
+
+def config_schema() -> dict[str, Any]:
+    """The schema of ``config``: the settings' own."""
+    sections: dict[str, Any] = {}
+    for section, field in Settings.model_fields.items():
+        model = field.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            document = model.model_json_schema()
+            prefix = f"ROLLCALL_{section.upper()}__"
+            sections[camel_case(section)] = _settings_schema(document, document.get("$defs", {}), prefix)
+    # A pod that asks nobody listens on loopback alone, where no one reaches it.
+    authentication = sections["api"]["properties"]["authentication"]
+    authentication["enum"] = [mode for mode in authentication["enum"] if mode != "none"]
+    for section in ("operator", "api"):
+        sections[section]["properties"]["port"]["minimum"] = 1
+    description = "Rollcall's own settings, by their names in camelCase."
+    return {"type": "object", "additionalProperties": False, "description": description, "properties": sections}
+
+
+def _settings_schema(document: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    for name, field in document["properties"].items():
+        if f"{prefix}{name}".upper() in OWNED:
+            continue
+        one = {key: value for key, value in field.items() if key not in {"title", "anyOf", "allOf", "$ref"}}
+        for choice in field.get("anyOf") or field.get("allOf") or [field]:
+            reference = choice.get("$ref")
+            if reference is not None:
+                one |= _settings_schema(definitions[reference.rpartition("/")[2]], definitions, f"{prefix}{name}__")
+                one.pop("default", None)
+            elif choice.get("type") != "null":
+                one |= {key: value for key, value in choice.items() if key not in {"title", "description", "default"}}
+        if one.get("default") is None:
+            one.pop("default", None)
+        if one.get("type") not in {"object", None}:
+            # Null is how a value of a parent chart or of a values file is taken back.
+            one["type"] = [one["type"], "null"]
+        if one.get("items") is not None:
+            # They are written with commas between them.
+            one["items"] = {**one["items"], "pattern": "^[^,]*$"}
+        if "enum" in one:
+            one["type"] = "string"
+        properties[camel_case(name)] = one
+    described = {key: " ".join(document[key].split()) for key in ("description",) if key in document}
+    return {"type": "object", "additionalProperties": False, **described, "properties": properties}
+
+
+def schema() -> dict[str, Any]:
+    """The schema of all values."""
+    source = yaml.safe_load((CHART / "values.schema.yaml").read_text())
+    head = {"$schema": _DRAFT, "title": "Values of Rollcall", "type": "object", "additionalProperties": False}
+    properties = source["properties"]
+    return {**head, "properties": {**properties, "config": config_schema()}, "$defs": source["$defs"]}
+
+
+def schema_page() -> str:
+    """``values.schema.json``."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def described(
+    place: str, node: Mapping[str, Any], definitions: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every value that has no values of its own, by its path, in the schema's order."""
+    if "$ref" in node:
+        node = {**definitions[node["$ref"].rpartition("/")[2]], **node}
+    inner = node.get("properties")
+    if not inner:
+        yield place, node
+        if node.get("type") == "array" and "properties" in node.get("items", {}):
+            for name, child in node["items"]["properties"].items():
+                yield from described(f"{place}[].{name}", child, definitions)
+        return
+    for name, child in inner.items():
+        yield from described(f"{place}.{name}".lstrip("."), child, definitions)
+
+
+def _default(place: str, values: Any, node: Mapping[str, Any]) -> str:
+    found = values
+    for name in place.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    if found is None:
+        found = node.get("default")
+    if found in (None, "", [], {}):
+        return ""
+    text = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+    return f"`{text}`".replace("|", "\\|")
+
+
+def readme() -> str:
+    """The chart's README: what is written by hand, and the table."""
+    kept, mark, _ = (CHART / "README.md").read_text().partition(_README_MARK)
+    document = schema()
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    lines = ["", "| value | default | what it is |", "| --- | --- | --- |"]
+    for place, node in described("", document, document["$defs"]):
+        said = str(node.get("description", "")).replace("|", "\\|")
+        lines.append(f"| `{place}` | {_default(place, values, node)} | {said} |")
+    return kept + mark + "\n".join(lines) + "\n"
+
+
+FILES: dict[Path, Callable[[], str]] = {
+    CHART / "files" / "operator-rules.yaml": operator_rules,
+    CHART / "values.schema.json": schema_page,
+    CHART / "README.md": readme,
+}
+"""Everything that is written."""
+
+
+def main() -> None:
+    """Write every file."""
+    for path, text in FILES.items():
+        path.write_text(text())
+
+
+if __name__ == "__main__":
+    main()
