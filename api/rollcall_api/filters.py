@@ -156,7 +156,7 @@ def _pattern(fields: Fields) -> str:
     """What a term looks like, by kind of field."""
     comparing = "|".join(re.escape(operator) for operator in COMPARING)
     value = {
-        FieldKind.TEXT: rf"(?:{_OPERATORS}).+",
+        FieldKind.TEXT: rf"(?:{_OPERATORS})[^,].*",
         FieldKind.NUMBER: rf"(?:{comparing}){_NUMBER}",
         FieldKind.INSTANT: rf"(?:{comparing}){_DATE}(?:T{_TIME}(?:{_ZONE})?)?",
     }

@@ -8,6 +8,7 @@ from typing import Any
 from support.places import a_node, a_pool
 from support.workload_builders import START, a_pod, a_project, a_request, a_workload, uid_of
 
+from rollcall.contract import made_id
 from rollcall.domain.records import Phase, PodRecord, WorkloadRecord
 from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine
@@ -42,6 +43,11 @@ class Project:
         return {
             "workloadId": uid_of(f"{state}-{self.number:03}"),
             "podId": uid_of(f"{state}-{self.number:03}-0"),
+            "clusterUuid": CLUSTER,
+            "projectId": self.id,
+            "departmentId": "default",
+            "workloadTypeId": made_id("workload type", "batch", "Job"),
+            "categoryId": made_id("workload category", "Train"),
         }
 
     def workload(self, *, deleted: bool = False) -> WorkloadRecord:
