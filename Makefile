@@ -7,6 +7,14 @@ BIN := $(VENV)/bin
 # An inherited interpreter setting must not reach into .venv.
 unexport PYTHONPATH PYTHONHOME
 
+# The demo's flags for METRICS: with 1 Prometheus is built where it is not there, with 0 there is none.
+ifeq ($(METRICS),0)
+MEASURED := set -- --no-metrics;
+else
+MEASURED = found=$$($(BIN)/python -m rollcall_cluster.prometheus_binary $(if $(filter 1,$(METRICS)),--build)) || exit 1; \
+	set --; [ -z "$$found" ] || set -- --prometheus "$$found";
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-run run test check format cluster cluster-build db bench lock docs wheel clean
 
@@ -14,13 +22,16 @@ help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Use it
-run: setup-run ## the demo on a simulated cluster; CLUSTER=local|kind, CONTEXT=name, PORT=8080
+run: setup-run ## the demo on a simulated cluster; CLUSTER=local|kind, CONTEXT=name, PORT=8080, METRICS=1|0
 ifneq ($(CONTEXT),)
+ifeq ($(METRICS),1)
+	@echo "METRICS=1 plays measurements of simulated pods, and those of CONTEXT are real: ROLLCALL_PROMETHEUS__URL=… names its Prometheus"; exit 2
+endif
 	@$(BIN)/rollcall demo --api-port $(PORT) --context $(CONTEXT) $(ARGS)
 else ifneq ($(CLUSTER),)
-	@$(BIN)/python -m rollcall_cluster run --source $(CLUSTER) --api-port $(PORT) $(ARGS)
+	@$(MEASURED) exec $(BIN)/python -m rollcall_cluster run --source $(CLUSTER) --api-port $(PORT) "$$@" $(ARGS)
 else
-	@$(BIN)/rollcall demo --api-port $(PORT) $(ARGS)
+	@$(MEASURED) exec $(BIN)/rollcall demo --api-port $(PORT) "$$@" $(ARGS)
 endif
 
 cluster: setup-run ## a local Kubernetes control plane in the foreground; CLUSTER=kind for kind

@@ -8,9 +8,10 @@ import io
 import json
 import re
 import time
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from string import Template
 from typing import Any
 
@@ -96,7 +97,9 @@ class Prometheus:
         self, client: PrometheusConnect, kind: str, found: WorkloadPods, instants: Sequence[datetime]
     ) -> dict[str, Series]:
         """Ask and wait: in a thread."""
-        there = [place for place, pods in enumerate(requested_at(found.pods, instants, lambda _: 1)) if pods]
+        # Asked about the future, Prometheus repeats what it measured last.
+        past = instants[: bisect_right(instants, datetime.now(UTC))]
+        there = [place for place, pods in enumerate(requested_at(found.pods, past, lambda _: 1)) if pods]
         if not there:
             return {}
         grid = Grid(instants[there[0] : there[-1] + 1])

@@ -4,10 +4,14 @@ It is a build of its own, keyed by its own versions, so that a new Prometheus do
 web interface is left out, and so is every service discovery but files and HTTP.
 """
 
+import argparse
 import re
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from rollcall.errors import RollcallError
 from rollcall_cluster.binaries import BuildError, Say, build_once, cache_path, compile_package, find_go
 
 MODULE = Path(__file__).resolve().parents[1] / "prometheus"
@@ -25,8 +29,16 @@ def find_prometheus(say: Say) -> Path:
     Raises:
         BuildError: it cannot be had; a sentence.
     """
+    return prometheus_at_hand() or build_prometheus(say)
+
+
+def prometheus_at_hand() -> Path | None:
+    """The program where nothing has to be built for it."""
     given = shutil.which("prometheus")
-    return build_prometheus(say) if given is None else Path(given)
+    if given is not None:
+        return Path(given)
+    cached = cached_prometheus()
+    return cached if cached.exists() else None
 
 
 def cached_prometheus() -> Path:
@@ -58,3 +70,30 @@ def build_prometheus(say: Say) -> Path:
         compile_package(go, _PACKAGE, target, module=MODULE, flags=_FLAGS, linking=linking, what="Prometheus")
 
     return build_once(cached_prometheus(), f"Prometheus {version}", "4 to 10 minutes", compile_into, say)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print where the program is; nothing where there is none, unless it shall be built."""
+    parser = argparse.ArgumentParser(
+        prog="python -m rollcall_cluster.prometheus_binary",
+        description="Print where Prometheus is, if it is there.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--build", action="store_true", help="build it into the cache where it is not there")
+    words = parser.parse_args(arguments)
+    try:
+        found = find_prometheus(_say) if words.build else prometheus_at_hand()
+    except RollcallError as error:
+        sys.stderr.write(f"rollcall: {error}\n")
+        return error.exit_code
+    if found is not None:
+        sys.stdout.write(f"{found}\n")
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

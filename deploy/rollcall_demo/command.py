@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import fcntl
+import os
 import shutil
 import signal
 import socket
@@ -11,6 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,8 @@ from rollcall.settings import DatabaseSettings
 from rollcall.store.embedded import EmbeddedPostgres
 from rollcall.store.schema import migrate
 from rollcall_demo.apiserver import CONTEXT, SimulatedApiServer
+from rollcall_demo.measuring import Measuring, chosen_prometheus
+from rollcall_demo.notes import metrics_example, notes
 from rollcall_demo.objects import Objects
 from rollcall_demo.player import Player
 from rollcall_demo.processes import DemoError, RollcallProcesses, Wiring
@@ -103,11 +108,18 @@ class Demo:
             postgres = stack.enter_context(EmbeddedPostgres(self._folder / "postgres"))
             await asyncio.to_thread(migrate, DatabaseSettings(dsn=SecretStr(postgres.dsn())))
             wiring = await self._wiring(stack, postgres.dsn())
+            measuring = self._measuring(wiring)
+            if measuring is not None:
+                wiring = replace(wiring, defaults={**measuring.defaults(), **wiring.defaults})
             processes = RollcallProcesses(wiring, self._folder)
             stack.callback(processes.stop)
             self._say(f"starting the operator and the API on {wiring.cluster_name}")
             if await self._unless_stopped(processes.start()):
-                await self._show(processes, wiring)
+                if measuring is not None:
+                    # Only now: whoever waits for the first workload waits for nothing else.
+                    stack.callback(measuring.stop)
+                    measuring.start()
+                await self._show(processes, measuring, wiring.cluster_name)
             self._check_player()
             self._say("stopping")
 
@@ -174,47 +186,49 @@ class Demo:
 
         stack.push_async_callback(end)
 
-    async def _show(self, processes: RollcallProcesses, wiring: Wiring) -> None:
+    def _measuring(self, wiring: Wiring) -> Measuring | None:
+        words = self._words
+        program = chosen_prometheus(words.prometheus, is_simulated=words.context is None) if words.metrics else None
+        if program is None:
+            return None
+        return Measuring(program, self._folder, kubeconfig=wiring.kubeconfig, context=wiring.context)
+
+    async def _show(self, processes: RollcallProcesses, measuring: Measuring | None, cluster_name: str) -> None:
         view = View()
-        notes = _notes(processes)
+        example = None
         refreshing = asyncio.create_task(keep_fresh(view, processes.api_url, self._stopped))
         try:
-            if self._table:
-                title = f"Rollcall on {wiring.cluster_name}"
-                with Live(console=self._console, screen=True, auto_refresh=False) as live:
-                    while not self._stopped.is_set():
-                        processes.check()
-                        live.update(draw(view, notes, title, self._console), refresh=True)
-                        await asyncio.sleep(0.25)
-            else:
-                self._say("ready", *notes)
+            if not self._table:
+                self._say("ready", *notes(processes, measuring, None))
+            with self._screen() as live:
                 while not self._stopped.is_set():
                     processes.check()
-                    for line in view.changes():
-                        self._console.print(line, soft_wrap=True, markup=False)
+                    if measuring is not None:
+                        measuring.check()
+                        found = metrics_example(view.workloads, processes.api_url, datetime.now(UTC))
+                        if found is not None and example is None and live is None:
+                            self._say(found)
+                        example = found or example
+                    if live is None:
+                        self._say(*view.changes())
+                    else:
+                        lines = notes(processes, measuring, example)
+                        live.update(draw(view, lines, f"Rollcall on {cluster_name}", self._console), refresh=True)
                     await asyncio.sleep(0.25)
         finally:
             refreshing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await refreshing
 
+    def _screen(self) -> contextlib.AbstractContextManager[Live | None]:
+        """The terminal for the table; nothing where there is a line for each change."""
+        if not self._table:
+            return contextlib.nullcontext()
+        return Live(console=self._console, screen=True, auto_refresh=False)
+
     def _say(self, *lines: str) -> None:
         for line in lines:
             self._console.print(line, soft_wrap=True, markup=False)
-
-
-def _notes(processes: RollcallProcesses) -> list[str]:
-    api = processes.api_url
-    return [
-        f"API         {api}/api/v1/workloads   documented at {api}/docs",
-        f"operator    {processes.operator_url}/metrics   logs in {processes.operator.log.parent}",
-        "",
-        f"curl -s '{api}/api/v1/workloads?limit=3'",
-        f"curl -s '{api}/api/v1/workloads/count'",
-        f"curl -s '{api}/api/v1/workloads?deleted=true&sortBy=deletedAt&sortOrder=desc&limit=1'",
-        "",
-        "Ctrl-C stops everything.",
-    ]
 
 
 def _check_port(option: str, port: int) -> None:
@@ -262,6 +276,13 @@ def _whole_path(text: str) -> Path:
     return Path(text).resolve()
 
 
+def _program(text: str) -> Path:
+    path = _whole_path(text)
+    if not (path.is_file() and os.access(path, os.X_OK)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no program")
+    return path
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rollcall demo",
@@ -277,6 +298,10 @@ def _parser() -> argparse.ArgumentParser:
         "--data-dir", type=_whole_path, metavar="FOLDER", help="keep database and logs here (a temporary folder)"
     )
     parser.add_argument("--no-table", dest="table", action="store_false", help="a line for each change instead")
+    parser.add_argument(
+        "--prometheus", type=_program, metavar="PROGRAM", help="scrape simulated measurements (that on the PATH)"
+    )
+    parser.add_argument("--no-metrics", dest="metrics", action="store_false", help="measure nothing")
     parser.add_argument("--context", metavar="NAME", help="read the cluster of this kubeconfig context")
     parser.add_argument("--kubeconfig", type=_whole_path, metavar="FILE", help="read the cluster of this kubeconfig")
     parser.add_argument("--cluster-name", metavar="NAME", help="how to call that cluster on screen")

@@ -2,20 +2,15 @@
 
 import asyncio
 import fcntl
-import json
 import re
 import signal
 import socket
-import subprocess
-import sys
-import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+from support.running_demo import DEADLINE, RunningDemo, get, read
 
 from rollcall import cli
 from rollcall_demo import command
@@ -23,73 +18,6 @@ from rollcall_demo.apiserver import CONTEXT, SimulatedApiServer
 from rollcall_demo.objects import Objects
 from rollcall_demo.player import Player
 from rollcall_demo.processes import DemoError
-
-DEADLINE = 120
-"""Seconds; far more than anything here takes."""
-
-
-class RunningDemo:
-    """The command as a process of its own, without a terminal."""
-
-    def __init__(self, folder: Path, log: Path) -> None:
-        self.folder = folder
-        self._log = log
-        words = [sys.executable, "-m", "rollcall", "demo", "--no-table", "--api-port", "0", "--data-dir", str(folder)]
-        with log.open("w") as output:
-            self.process = subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT, cwd=log.parent)
-        self.family: set[psutil.Process] = set()
-
-    def said(self) -> str:
-        """All that it wrote."""
-        return self._log.read_text()
-
-    def api(self) -> str:
-        """Where its API answers, once it says so."""
-        found = self.until(lambda: re.search(r"API +(http://127\.0\.0\.1:\d+)/api/v1/workloads ", self.said()))
-        parent = psutil.Process(self.process.pid)
-        self.family = {parent, *parent.children(recursive=True), psutil.Process(self.postgres())}
-        return found[1]
-
-    def postgres(self) -> int:
-        """The pid of its PostgreSQL, which is no child of anybody."""
-        return int((self.folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
-
-    def until(self, answer: Callable):
-        """Wait for an answer, as long as the command runs."""
-        ends_at = time.monotonic() + DEADLINE
-        while not (found := answer()):
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < ends_at, self.said()
-            time.sleep(0.1)
-        return found
-
-    def end(self, number: signal.Signals) -> int:
-        """Send a signal; the exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(DEADLINE)
-
-    def left(self) -> list[str]:
-        """What still runs of what it started, a moment after its end: PostgreSQL says that it has ended, then ends."""
-        _, alive = psutil.wait_procs(self.family, timeout=5)
-        return [one.name() for one in alive]
-
-    def kill(self) -> None:
-        """After a test that failed."""
-        for one in (*self.family, self.process):
-            try:
-                one.kill()
-            except psutil.NoSuchProcess:
-                continue
-        self.process.wait()
-
-
-def get(url: str) -> dict:
-    return json.loads(read(url))
-
-
-def read(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=20) as response:  # noqa: S310 - loopback, ours
-        return response.read()
 
 
 def phases(api: str) -> set[str]:
@@ -105,7 +33,7 @@ def start(tmp_path: Path, postgres_folder: Path) -> Iterator[Callable[[], Runnin
     started: list[RunningDemo] = []
 
     def start() -> RunningDemo:
-        started.append(RunningDemo(postgres_folder, tmp_path / f"output-{len(started)}"))
+        started.append(RunningDemo(postgres_folder, tmp_path / f"output-{len(started)}", "--no-metrics"))
         return started[-1]
 
     yield start
@@ -159,6 +87,25 @@ def test_a_port_in_use_is_a_sentence_before_anything_is_started(capsys: pytest.C
         sentence = refused(capsys, option, str(port))
     assert sentence.startswith(f"rollcall: Port {port} of 127.0.0.1 cannot be had")
     assert option in sentence
+
+
+def test_a_prometheus_that_ends_is_told_and_ends_the_demo(tmp_path: Path, postgres_folder: Path):
+    program = tmp_path / "prometheus"
+    program.write_text("#!/bin/sh\necho no disk\nexit 3\n")
+    program.chmod(0o755)
+    demo = RunningDemo(postgres_folder, tmp_path / "output", "--prometheus", str(program))
+    try:
+        assert demo.process.wait(DEADLINE) == 1, demo.said()
+    finally:
+        demo.kill()
+    assert "rollcall: The program prometheus ended:\nno disk\n" in demo.said()
+
+
+def test_what_is_no_program_is_wrong_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    with pytest.raises(SystemExit) as refusal:
+        cli.main(["demo", f"--prometheus={tmp_path}"])
+    assert refusal.value.code == 2
+    assert "is no program" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["70000", "-1", "http", ""])

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -153,6 +154,20 @@ async def test_a_deleted_pod_has_its_own_time_alone(
     server.write(UTILIZATION, labels, every_half_minute(lambda minute: minute + 10))
     answer = await ask(api(server.url), "GPU_UTILIZATION_PER_GPU", samples=6)
     assert series_of(answer) == {("GPU_UTILIZATION_PER_GPU", "0"): ["20", "30", "40"]}
+
+
+async def test_nothing_was_measured_in_the_future(
+    server: PrometheusServer, namespace: str, api: Asking, write: Writing
+) -> None:
+    await write(a_pod("a", namespace=namespace))
+    now = datetime.now(UTC)
+    server.write(UTILIZATION, {"namespace": namespace, "pod": "a", "gpu": "0"}, [(now - timedelta(seconds=130), 5)])
+    # Half a minute apart, three of them to come.
+    times = {"start": (now - timedelta(minutes=2)).isoformat(), "end": (now + timedelta(seconds=90)).isoformat()}
+    path = f"/api/v1/workloads/{uid_of('train')}/pods/{uid_of('a')}/metrics"
+    params = {"metricType": "GPU_UTILIZATION", **times, "numberOfSamples": "7"}
+    answer = await api(server.url).get(path, params=params)
+    assert series_of(answer) == {("GPU_UTILIZATION", None): ["5"] * 4}
 
 
 async def test_a_type_without_data_keeps_its_entry(
