@@ -1,10 +1,10 @@
 """Answers on the wire: compact JSON, and the instant that the view behind it is as of."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from fastapi.responses import Response
 
 from rollcall.contract import instant
@@ -16,9 +16,8 @@ OBSERVED_AT = "X-Rollcall-Observed-At"
 def json_response(
     body: Mapping[str, Any] | Sequence[Any], *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A body as JSON; a number that JSON cannot say is an error here, not at the reader's."""
-    content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return Response(content, status, dict(headers or {}), "application/json")
+    """A body as JSON."""
+    return Response(orjson.dumps(body), status, dict(headers or {}), "application/json")
 
 
 def freshness_header(observed_at: datetime | None) -> dict[str, str]:

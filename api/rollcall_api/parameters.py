@@ -127,7 +127,7 @@ def order_parameters(things: str, fields: Fields) -> tuple[dict[str, Any], ...]:
         described(
             "sortBy",
             {"type": "string", "enum": [key.value for key in fields], "default": default_sort(fields).value},
-            "What the page is sorted by; the id decides between equals.",
+            "What the page is sorted by; between equals the creation decides, then the id.",
         ),
         described(
             "sortOrder",

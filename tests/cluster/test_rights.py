@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from kubernetes import client
-from support.cluster_objects import a_job, a_pod, a_project, remove_namespace
+from support.cluster_objects import a_job, a_pod, a_project, may_list, remove_namespace
 from support.operator_process import OperatorProcess
 from support.rows import Rows, eventually
 
@@ -58,31 +58,6 @@ def two_projects(api: client.ApiClient, apply: Apply, project: str) -> Iterator[
     apply(a_project(other))
     yield project, other
     remove_namespace(api, other)
-
-
-def may_list(name: str, namespace: str | None) -> list[dict[str, Any]]:
-    """A ServiceAccount ``rollcall/NAME`` that may list workloads in one namespace, or everywhere."""
-    rules = [{"apiGroups": ["rollcall.dev"], "resources": ["workloads"], "verbs": ["list"]}]
-    subject = {"kind": "ServiceAccount", "name": name, "namespace": "rollcall"}
-    scope = "Cluster" if namespace is None else ""
-    place = {} if namespace is None else {"namespace": namespace}
-    group = "rbac.authorization.k8s.io"
-    return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "rollcall"}},
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": f"{scope}Role",
-            "metadata": {"name": name, **place},
-            "rules": rules,
-        },
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": f"{scope}RoleBinding",
-            "metadata": {"name": name, **place},
-            "roleRef": {"apiGroup": group, "kind": f"{scope}Role", "name": name},
-            "subjects": [subject],
-        },
-    ]
 
 
 @pytest.mark.anyio

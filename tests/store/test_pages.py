@@ -1,7 +1,7 @@
 """Pages: a total order for every sort key, nulls last, each row once, nothing outside the caller's scope."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -74,6 +74,11 @@ async def fill(engine: AsyncEngine, live: int = 40, deleted: int = 40) -> None:
             await write_batch(connection, cluster_id, batch, observed_at=START + timedelta(minutes=1))
 
 
+def created(row: StoredWorkload) -> tuple[datetime, str]:
+    """What decides between equals."""
+    return row.record.created_at, row.record.uid
+
+
 async def everything(connection: AsyncConnection, **query: Any) -> list[StoredWorkload]:
     """All the pages of a query, seven rows each, walked by ``has_more``."""
     found: list[StoredWorkload] = []
@@ -126,8 +131,8 @@ async def test_every_key_orders_totally_and_pages_hold_each_row_once(
             there = [row for row in rows if value(row) is not None]
             lacking = [row for row in rows if value(row) is None]
             wanted = [
-                *sorted(there, key=lambda row: (value(row), row.record.uid), reverse=descending),
-                *sorted(lacking, key=lambda row: row.record.uid, reverse=descending),
+                *sorted(there, key=lambda row: (value(row), *created(row)), reverse=descending),
+                *sorted(lacking, key=created, reverse=descending),
             ]
             assert [row.record.uid for row in rows] == [row.record.uid for row in wanted], key
 

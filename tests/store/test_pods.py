@@ -176,6 +176,11 @@ async def test_all_that_narrows_does_so_for_page_and_count_alike(
     assert count == len(wanted)
 
 
+def created(row: StoredPod) -> tuple[datetime, str]:
+    """What decides between equals."""
+    return row.record.created_at, row.record.uid
+
+
 @pytest.mark.parametrize("deleted", [False, True], ids=["live", "deleted"])
 @pytest.mark.parametrize("descending", [False, True], ids=["asc", "desc"])
 @pytest.mark.parametrize("sort", list(PodField))
@@ -194,10 +199,10 @@ async def test_every_order_is_total_with_nulls_last(
     read = READINGS[sort]
     valued = sorted(
         (row for row in rows if read(row) is not None),
-        key=lambda row: (read(row), row.record.uid),
+        key=lambda row: (read(row), *created(row)),
         reverse=descending,
     )
-    rest = sorted((row for row in rows if read(row) is None), key=lambda row: row.record.uid, reverse=descending)
+    rest = sorted((row for row in rows if read(row) is None), key=created, reverse=descending)
     assert seen == valued + rest
 
 

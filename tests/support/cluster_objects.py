@@ -71,3 +71,28 @@ def a_deployment(namespace: str, name: str, *, replicas: int = 1, gpus: int = 1,
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template},
     }
+
+
+def may_list(name: str, namespace: str | None) -> list[dict[str, Any]]:
+    """A ServiceAccount ``rollcall/NAME`` that may list workloads in one namespace, or everywhere."""
+    rules = [{"apiGroups": ["rollcall.dev"], "resources": ["workloads"], "verbs": ["list"]}]
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": "rollcall"}
+    scope = "Cluster" if namespace is None else ""
+    place = {} if namespace is None else {"namespace": namespace}
+    group = "rbac.authorization.k8s.io"
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "rollcall"}},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": f"{scope}Role",
+            "metadata": {"name": name, **place},
+            "rules": rules,
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": f"{scope}RoleBinding",
+            "metadata": {"name": name, **place},
+            "roleRef": {"apiGroup": group, "kind": f"{scope}Role", "name": name},
+            "subjects": [subject],
+        },
+    ]

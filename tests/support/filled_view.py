@@ -6,18 +6,22 @@ from datetime import timedelta
 from typing import Any
 
 from support.places import a_node, a_pool
-from support.workload_builders import START, a_pod, a_project, a_request, a_workload, uid_of
+from support.workload_builders import START, a_pod, a_project, a_request, a_workload, an_event, uid_of
 
 from rollcall.contract import made_id
 from rollcall.domain.records import Phase, PodRecord, WorkloadRecord
 from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine
+from rollcall.store.event_writes import OwnedEvent, write_events
 from rollcall.store.memory import touch_cluster
 from rollcall.store.places import write_node_pools, write_nodes, write_projects
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
 
 CLUSTER = uid_of("cluster")
+KEPT_SECONDS = 2
+"""How long the asking API keeps what it was told of a caller."""
+
 TOKEN = "the-token-of-one-who-may-list-everything"
 
 
@@ -73,6 +77,11 @@ class Project:
         state = "gone" if deleted else "live"
         return a_pod(f"{state}-{self.number:03}-0", workload=f"{state}-{self.number:03}", **self._place())
 
+    def event(self, *, deleted: bool = False) -> OwnedEvent:
+        """An event of the workload."""
+        name = self.workload(deleted=deleted).name
+        return OwnedEvent(event=an_event(f"event-of-{name}"), workload_uid=uid_of(name))
+
     def _place(self) -> dict[str, Any]:
         return {"namespace": self.namespace}
 
@@ -110,5 +119,7 @@ async def _fill(database: DatabaseSettings) -> None:
             await write_nodes(connection, CLUSTER, [node], present={node.meta.uid})
             await write_batch(connection, CLUSTER, alive, observed_at=START)
             await write_batch(connection, CLUSTER, closed, observed_at=gone_at)
+            events = [found.event(deleted=deleted) for found in PROJECTS for deleted in (False, True)]
+            await write_events(connection, CLUSTER, events, observed_at=gone_at)
     finally:
         await engine.dispose()

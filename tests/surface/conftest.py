@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.api_process import ApiProcess
-from support.filled_view import TOKEN, fill
+from support.filled_view import KEPT_SECONDS, TOKEN, fill
 from support.prometheus import PrometheusServer, running_prometheus
 from support.reviewing_server import CLUSTER_WIDE, ReviewingServer
 from support.surface import SECRET
@@ -12,7 +12,6 @@ from support.surface import SECRET
 from rollcall.settings import DatabaseSettings
 
 OWN_TOKEN = "the-token-of-the-api-itself"
-KEPT_SECONDS = 1
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +45,7 @@ def api_server() -> Iterator[ReviewingServer]:
     """The API server that the other API asks; one token may list everything."""
     with ReviewingServer.in_a_thread() as server:
         server.let_in(TOKEN, "admin", CLUSTER_WIDE)
+        server.may_list_nodes.add("admin")
         yield server
 
 

@@ -119,6 +119,9 @@ _COLUMNS: Mapping[Field, str] = {
     Field.PRIORITY_CLASS_NAME: "priority_class_name",
 }
 
+COMPUTED = frozenset({Field.TOTAL_PENDING_TIME_SECONDS, Field.TOTAL_RUNNING_TIME_SECONDS})
+"""Fields that are no column, and that every row has."""
+
 
 _POD_COLUMNS: Mapping[PodField, str] = {
     PodField.CLUSTER_ID: "cluster_id",

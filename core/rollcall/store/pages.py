@@ -1,18 +1,23 @@
 """What the API reads: a page, one workload, a count; one statement each, with the view's freshness in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
+    Integer,
     Select,
     Subquery,
     Table,
     and_,
+    bindparam,
     cast,
     func,
+    literal_column,
     null,
     select,
     true,
@@ -21,10 +26,13 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollcall.store import tables
-from rollcall.store.fields import Field, PodField, field_value, pending_seconds, running_seconds
+from rollcall.store.fields import COMPUTED, Field, PodField, field_value, pending_seconds, running_seconds
 from rollcall.store.filters import Term, search_condition, term_condition
 from rollcall.store.records import StoredWorkload
 from rollcall.store.rows import workload_of
+
+STATEMENTS_KEPT = 128
+"""Statements that are kept put together: those of so many callers who look at the same pages again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,9 @@ class PageQuery(Selection):
     descending: bool = False
 
 
+Query = TypeVar("Query", bound=PageQuery)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """A page, whether more rows follow, and the oldest watch behind the view."""
@@ -84,7 +95,8 @@ class Page:
 
 async def workload_page(connection: AsyncConnection, query: PageQuery) -> Page:
     """One page, in one statement."""
-    rows = (await connection.execute(page_statement(query))).mappings().all()
+    statement = _page_of_any_place(of_any_place(query))
+    rows = (await connection.execute(statement, place_of(query))).mappings().all()
     # The freshness comes as a row of its own, so that an empty page has it too.
     observed_at = rows[0]["observed_at"] if rows else None
     found = [row for row in rows if row["uid"] is not None]
@@ -97,12 +109,32 @@ async def workload_page(connection: AsyncConnection, query: PageQuery) -> Page:
 
 def page_statement(query: PageQuery) -> Select[Any]:
     """The statement behind a page; one row more than the limit tells whether more follow."""
+    return _page_of_any_place(of_any_place(query)).params(place_of(query))
+
+
+def of_any_place(query: Query) -> Query:
+    """The query but for offset and limit: what a kept statement is known by."""
+    return replace(query, offset=0, limit=0)
+
+
+def place_of(query: PageQuery) -> dict[str, int]:
+    """Offset and limit, as the parameters that the statements of pages have for them."""
+    return {"skipped": query.offset, "wanted": query.limit + 1}
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _page_of_any_place(query: PageQuery) -> Select[Any]:
+    """The statement but for :func:`place_of`.
+
+    Kept, because putting a statement together takes as long as half of what PostgreSQL does with it, and a caller who
+    goes through pages, or looks again, sends the same one each time.
+    """
     page = page_rows(query, _columns(query.table))
     return with_freshness(page).order_by(*page_order(query, page))
 
 
 def page_rows(query: PageQuery, columns: Sequence[ColumnElement[Any]]) -> Subquery:
-    """These columns of the rows of a page, still to be sorted by :func:`page_order`."""
+    """These columns of the rows of a page, to be sorted by :func:`page_order`, at :func:`place_of`."""
     table = query.table
     key = _sort_column(query.sort, table)
     identity = list(table.primary_key.columns)
@@ -113,9 +145,9 @@ def page_rows(query: PageQuery, columns: Sequence[ColumnElement[Any]]) -> Subque
     places = (
         select(*identity, *([] if key is None else [key.label("sort_key")]))
         .where(*query.conditions)
-        .order_by(*_order(query, key, table.c.uid))
-        .offset(query.offset)
-        .limit(query.limit + 1)
+        .order_by(*_order(query, key, table))
+        .offset(bindparam("skipped", type_=Integer))
+        .limit(bindparam("wanted", type_=Integer))
         .subquery("places")
     )
     sort_key = places.c.get("sort_key")
@@ -128,7 +160,7 @@ def page_rows(query: PageQuery, columns: Sequence[ColumnElement[Any]]) -> Subque
 
 def page_order(query: PageQuery, page: Subquery) -> list[ColumnElement[Any]]:
     """The order of the rows of a page."""
-    return _order(query, page.c.get("sort_key"), page.c.uid)
+    return _order(query, page.c.get("sort_key"), page)
 
 
 async def workload_by_id(
@@ -218,18 +250,27 @@ def _columns(table: Table) -> list[ColumnElement[Any]]:
     ]
 
 
-def _order(query: PageQuery, key: ColumnElement[Any] | None, uid: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    """The sort key, nulls last in both directions, then the uid, so that the order is total."""
-    last = uid.desc() if query.descending else uid.asc()
+def _order(query: PageQuery, key: ColumnElement[Any] | None, rows: FromClause) -> list[ColumnElement[Any]]:
+    """The sort key, nulls last in both directions, then the creation and the uid, so that the order is total.
+
+    By the creation too, because then the indexes that filters read, which end in it, serve the sorts as well.
+    """
+    keys = (rows.c.created_at, rows.c.uid)
+    ordered: list[ColumnElement[Any]] = [column.desc() if query.descending else column.asc() for column in keys]
     if key is None:
-        return [last]
-    ordered = key.desc() if query.descending else key.asc()
-    nullable = getattr(key, "nullable", True)
+        return ordered
+    first = key.desc() if query.descending else key.asc()
+    nullable = query.sort not in COMPUTED and getattr(key, "nullable", True)
     # Where no null can be, saying where nulls go would only keep the index from being read backwards.
-    return [ordered.nulls_last() if nullable else ordered, last]
+    return [first.nulls_last() if nullable else first, *ordered]
 
 
 def _sort_column(sort: Field | PodField, table: Table) -> ColumnElement[Any] | None:
-    """What a page is sorted by; ``None`` for fields that no row has, which leave the order to the uid."""
+    """What a page is sorted by before the creation; ``None`` for it itself, and for fields that no row has."""
     key = field_value(sort, table)
-    return key[1] if key is not None and sort is Field.NODE_POOL else key
+    if key is None or sort is Field.CREATED_AT:
+        return None
+    if sort is Field.ALLOCATED_GPU and table is tables.deleted_workloads:
+        return None  # what is gone holds none
+    # Not a parameter: an index on the first pool has it in its text.
+    return key[literal_column("1", Integer)] if sort is Field.NODE_POOL else key

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, cast, literal, null, select, true, union_all
@@ -10,7 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollcall.store import tables
 from rollcall.store.fields import Field, PodField
-from rollcall.store.pages import PageQuery, Scope, count_statement, page_order, page_rows, visible, with_freshness
+from rollcall.store.pages import (
+    STATEMENTS_KEPT,
+    PageQuery,
+    Scope,
+    count_statement,
+    of_any_place,
+    page_order,
+    page_rows,
+    place_of,
+    visible,
+    with_freshness,
+)
 from rollcall.store.pod_rows import pod_of
 from rollcall.store.records import StoredPod
 
@@ -55,7 +67,8 @@ class PodPage:
 
 async def pod_page(connection: AsyncConnection, query: PodQuery) -> PodPage:
     """One page, in one statement."""
-    rows = (await connection.execute(pod_page_statement(query))).mappings().all()
+    statement = _page_of_any_place(of_any_place(query))
+    rows = (await connection.execute(statement, place_of(query))).mappings().all()
     found = [row for row in rows if row["uid"] is not None]
     return PodPage(
         pods=tuple(pod_of(row) for row in found[: query.limit]),
@@ -73,6 +86,11 @@ async def pod_count(connection: AsyncConnection, query: PodQuery) -> tuple[int, 
 
 def pod_page_statement(query: PodQuery) -> Select[Any]:
     """The statement behind a page; one row more than the limit tells whether more follow."""
+    return _page_of_any_place(of_any_place(query)).params(place_of(query))
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _page_of_any_place(query: PodQuery) -> Select[Any]:
     page = page_rows(query, _columns(query.table))
     owner = _owners(page.c.cluster_id, page.c.workload_uid)
     rows = select(*page.c, *owner.c).select_from(page.outerjoin(owner, true())).subquery("page")
