@@ -96,12 +96,12 @@ def read_node_telemetry_query(raw: bytes) -> NodeTelemetryQuery:
     measure = one(given, "telemetryType", _measure, default=None)
     if measure is None:
         raise bad_parameter("telemetryType", f"is missing; it must be one of {', '.join(NodeMeasure)}")
-    group_by = tuple(dict.fromkeys(word(NodeGroupKey)("groupBy", item) for item in items(given, "groupBy")))
+    group_by = [word(NodeGroupKey)("groupBy", item) for item in items(given, "groupBy")]
     if len(group_by) > MOST_GROUPS:
         raise bad_parameter("groupBy", f"must name at most {MOST_GROUPS}, not {len(group_by)}")
     return NodeTelemetryQuery(
         measure=measure,
-        group_by=group_by,
+        group_by=tuple(dict.fromkeys(group_by)),
         cluster_id=one(given, "clusterId", _name, default=None),
         node_pool=one(given, "nodepoolName", _name, default=None),
     )

@@ -220,6 +220,7 @@ async def test_node_telemetry_comes_as_csv_for_those_who_ask(client: httpx.Async
         ({"telemetryType": "IDLE_ALLOCATED_GPUS"}, "telemetryType cannot be IDLE_ALLOCATED_GPUS"),
         ({"telemetryType": "TOTAL_GPUS", "groupBy": "Phase"}, "groupBy must be one of ClusterId"),
         ({"telemetryType": "TOTAL_GPUS", "groupBy": "ClusterId,Nodepool,Node"}, "groupBy must name at most 2"),
+        ({"telemetryType": "TOTAL_GPUS", "groupBy": "Node,Node,Node"}, "groupBy must name at most 2"),
     ],
 )
 async def test_node_telemetry_names_what_it_cannot_answer(

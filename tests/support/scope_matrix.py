@@ -27,6 +27,10 @@ class Shown:
     query: Mapping[str, str]
 
 
+def _children(department: Body) -> list[Project]:
+    return [PROJECT_IDS[found["id"]] for found in department["children"]]
+
+
 SHOWN = {
     "get_workloads": Shown(
         lambda body: [NAMESPACES[found["namespace"]] for found in body["workloads"]], {"limit": "500"}
@@ -41,7 +45,7 @@ SHOWN = {
     "get_projects": Shown(lambda body: [PROJECT_IDS[found["id"]] for found in body["projects"]], {"limit": "500"}),
     "count_projects": Shown(lambda body: int(body["count"]), {}),
     "get_departments": Shown(lambda body: _children(*body["departments"]), {}),
-    "get_department": Shown(lambda body: _children(body), {}),
+    "get_department": Shown(_children, {}),
 }
 """By the name of the operation, for those that show more than one thing."""
 
@@ -63,10 +67,6 @@ FOR_ANY_RIGHT = frozenset(
 
 FOR_NODES = frozenset({"count_nodes", "count_tenant_nodes", "get_node_telemetry", "get_nodes", "get_tenant_nodes"})
 """What no right to workloads shows."""
-
-
-def _children(department: Body) -> list[Project]:
-    return [PROJECT_IDS[found["id"]] for found in department["children"]]
 
 
 SCOPED = tuple(found for found in OPERATIONS if found.is_scoped)
