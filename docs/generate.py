@@ -4,10 +4,11 @@ Run by ``make docs``. Each is a function from nothing to text, so that the test 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from rollcall.domain.kinds.catalogue import all_entries
@@ -24,6 +25,15 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 RIGHTS = ROOT / "deploy" / "manifests" / "operator-rights.yaml"
+
+
+def _leaves(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """The settings of a section, those of its parts among them."""
+    for name, inner in model.model_fields.items():
+        if isinstance(inner.annotation, type) and issubclass(inner.annotation, BaseModel):
+            yield from _leaves(inner.annotation, f"{path}{name}__")
+        else:
+            yield path + name, inner
 
 
 def settings_page() -> str:
@@ -43,7 +53,7 @@ def settings_page() -> str:
             continue
         lines += ["", f"## {section}", "", (model.__doc__ or "").strip(), "", "| variable | default | what it does |"]
         lines.append("| --- | --- | --- |")
-        for name, inner in model.model_fields.items():
+        for name, inner in _leaves(model):
             default = inner.default
             if default is None or default is PydanticUndefined:
                 shown = "none"

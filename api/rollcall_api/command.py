@@ -6,16 +6,20 @@ import ipaddress
 import signal
 import socket
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import uvicorn
 
 from rollcall.cluster_access import find_access
 from rollcall.errors import SettingsError
-from rollcall.settings import ApiSettings, Settings
+from rollcall.settings import Settings
 from rollcall.store.engine import create_engine
 from rollcall_api.app import create_app
 from rollcall_api.applications import ApplicationsFile, Issuer, ServiceAccountTokens
+from rollcall_api.health import RequestMeasures
+from rollcall_api.kube.server import serving
+from rollcall_api.kube.tls import Certificates, certificate_paths
 from rollcall_api.protocol import Protocol
 from rollcall_api.records import Records
 from rollcall_api.reviews import ClusterReviewer
@@ -41,12 +45,14 @@ async def _serve(settings: Settings) -> None:
             f"ROLLCALL_API__AUTHENTICATION=none listens on loopback only, and ROLLCALL_API__HOST is {api.host}."
         )
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(listen(api))
+        listener = stack.enter_context(listen(api.host, api.port, "ROLLCALL_API"))
         engine = create_engine(settings.database, application_name="rollcall-api")
         stack.push_async_callback(engine.dispose)
         records = Records(engine, tenant_id=settings.cluster.tenant_id)
         await records.verify()
         app = create_app(settings, records, *await _who_is_asked(settings, records, stack))
+        if api.aggregated.enabled:
+            await stack.enter_async_context(_served_to_kubectl(settings, records, app.state.measures))
         # log_config=None: our own formatter stays in charge.
         config = uvicorn.Config(
             app,
@@ -78,23 +84,32 @@ async def _who_is_asked(settings: Settings, records: Records, stack: AsyncExitSt
     return rights, ServiceAccountTokens(applications, session, access.server, seconds=api.token_seconds)
 
 
-def listen(api: ApiSettings) -> socket.socket:
-    """A listening socket.
+@asynccontextmanager
+async def _served_to_kubectl(settings: Settings, records: Records, measures: RequestMeasures) -> AsyncIterator[None]:
+    """The aggregated API beside this one, while the block runs."""
+    given = settings.api.aggregated
+    certificates = Certificates(*certificate_paths(given.certificate_file, given.key_file))
+    access = find_access(settings.api.kube_context)
+    with listen(given.host, given.port, "ROLLCALL_API__AGGREGATED") as listener:
+        async with serving(settings, records, access, measures, listener, certificates):
+            yield
+
+
+def listen(host: str, port: int, section: str) -> socket.socket:
+    """A listening socket; ``section`` is what the setting's name begins with.
 
     Raises:
         SettingsError: the address cannot be had; the sentence names the setting.
     """
-    family = socket.AF_INET6 if ":" in api.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio turns Nagle's algorithm off; else each answer on a kept connection waits 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((api.host, api.port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise SettingsError(
-            f"ROLLCALL_API__PORT: cannot listen on {api.host}:{api.port}: {error.strerror or error}."
-        ) from error
+        raise SettingsError(f"{section}__PORT: cannot listen on {host}:{port}: {error.strerror or error}.") from error
     listener.listen(1024)
     return listener
 

@@ -1,7 +1,7 @@
 """What the API reads: the store's pages, as answers of the contract, once the schema is known to be this release's."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -146,6 +146,14 @@ class Records:
         self._schema_known = False
         async with self._connection() as connection:
             return await freshness(connection)
+
+    def connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection for one statement, for other ways of reading than these.
+
+        Raises:
+            StoreError: there is none to be had, or the schema is not this release's.
+        """
+        return self._connection()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:

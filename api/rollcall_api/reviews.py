@@ -11,7 +11,7 @@ from rollcall.errors import ClusterError
 from rollcall_api.rights import Caller
 
 RESOURCE = {"group": "rollcall.dev", "resource": "workloads", "verb": "list"}
-"""The right that lets a caller see the workloads of a namespace. Nothing serves the resource; RBAC does not mind."""
+"""The right that lets a caller see the workloads of a namespace. RBAC does not mind whether anything serves them."""
 
 NODES = {"group": "", "resource": "nodes", "verb": "list"}
 """The right that lets a caller see nodes: the original's own."""
@@ -53,13 +53,14 @@ class ClusterReviewer:
 
     async def may_list(self, caller: Caller, namespace: str | None) -> bool:
         """Whether the caller may list workloads in the namespace, or in all of them (``None``)."""
-        return await self._is_allowed(caller, RESOURCE if namespace is None else {**RESOURCE, "namespace": namespace})
+        return await self.may(caller, RESOURCE if namespace is None else {**RESOURCE, "namespace": namespace})
 
     async def may_list_nodes(self, caller: Caller) -> bool:
         """Whether the caller may list the cluster's nodes."""
-        return await self._is_allowed(caller, NODES)
+        return await self.may(caller, NODES)
 
-    async def _is_allowed(self, caller: Caller, attributes: Mapping[str, str]) -> bool:
+    async def may(self, caller: Caller, attributes: Mapping[str, str]) -> bool:
+        """Whether the caller may do what these ``resourceAttributes`` of a SubjectAccessReview say."""
         spec: dict[str, Any] = {
             "user": caller.username,
             "uid": caller.uid,

@@ -1,6 +1,7 @@
 """``GET /api/v1/workloads/telemetry``: how many workloads there are and how many GPUs they hold, group by group."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request, Security
 from fastapi.responses import Response
@@ -18,6 +19,7 @@ from rollcall_api.telemetry_answers import (
     Sum,
     TelemetryResponse,
     array,
+    sums_json,
     telemetry_answer,
 )
 
@@ -92,10 +94,17 @@ async def get_workloads_telemetry(request: Request) -> Response:
     scope = await scope_of(request)
     query = read_telemetry_query(query_of(request), scope)
     found = await records_of(request).telemetry(query)
+    return telemetry_answer(request, query.measure, found, keys=_keys(query), sums=_sums(query, found))
+
+
+def telemetry_body(query: TelemetryQuery, found: Telemetry) -> dict[str, Any]:
+    """The answer of the contract."""
+    return sums_json(query.measure, found, keys=_keys(query), sums=_sums(query, found))
+
+
+def _keys(query: TelemetryQuery) -> list[str]:
     buckets = [PENDING_TIME] if query.measure is Measure.PENDING_TIME_DISTRIBUTION else []
-    return telemetry_answer(
-        request, query.measure, found, keys=[*(key.value for key in query.group_by), *buckets], sums=_sums(query, found)
-    )
+    return [*(key.value for key in query.group_by), *buckets]
 
 
 def _sums(query: TelemetryQuery, found: Telemetry) -> Iterator[Sum]:

@@ -65,13 +65,17 @@ def telemetry_answer(
 ) -> Response:
     """The sums in the form that the caller would rather have."""
     headers = freshness_header(found.observed_at)
-    at = instant(found.at)
     if wants_csv(request):
+        at = instant(found.at)
         columns = ["timestamp", "type", *(name for key in keys for name in _columns_of(key)), "value"]
         return csv_response(columns, ([at, measure.value, *_cells(keys, one), one.text] for one in sums), headers)
+    return json_response(sums_json(measure, found, keys=keys, sums=sums), headers={**headers, **VARY})
+
+
+def sums_json(measure: StrEnum, found: Telemetry, *, keys: Sequence[str], sums: Iterable[Sum]) -> dict[str, Any]:
+    """The sums as the contract's object."""
     values = [{"value": one.text, **_groups(keys, one)} for one in sums]
-    body = {"type": measure.value, "timestamp": at, "values": values}
-    return json_response(body, headers={**headers, **VARY})
+    return {"type": measure.value, "timestamp": instant(found.at), "values": values}
 
 
 def _columns_of(key: str) -> list[str]:

@@ -120,6 +120,19 @@ async def post_json(session: aiohttp.ClientSession, server: str, path: str, body
     return await _request(session, "POST", server + path, path, json=body)
 
 
+async def cluster_uid(session: aiohttp.ClientSession, server: str) -> str:
+    """What tells one cluster from another: the uid of its namespace kube-system.
+
+    Raises:
+        ClusterError: it cannot be read.
+    """
+    found = await get_json(session, server, "/api/v1/namespaces/kube-system", accept=METADATA)
+    uid = (found.get("metadata") or {}).get("uid")
+    if not uid:
+        raise ClusterError("The namespace kube-system has no uid; set ROLLCALL_CLUSTER__ID.")
+    return str(uid)
+
+
 async def list_metadata(
     session: aiohttp.ClientSession, server: str, path: str, *, limit: int | None = None
 ) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:

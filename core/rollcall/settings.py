@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rollcall.domain.facts import DomainSettings
@@ -153,6 +154,23 @@ class OperatorSettings(BaseModel):
     )
 
 
+class AggregatedSettings(BaseModel):
+    """How the API serves kubectl, behind the cluster's own API server."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool = Field(
+        default=False,
+        description="Serve rollcall.dev/v1 as an aggregated API, on a port of its own and always with authentication.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8443, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    certificate_file: Path | None = Field(
+        default=None, description="Serving certificate, and what it is signed by, in PEM; read again when it changes."
+    )
+    key_file: Path | None = Field(default=None, description="Its private key, in PEM.")
+
+
 class ApiSettings(BaseModel):
     """How the API listens and whom it lets in."""
 
@@ -178,6 +196,9 @@ class ApiSettings(BaseModel):
     )
     stale_after_seconds: PositiveFloat = Field(
         default=120, description="Age of the oldest watch past which /readyz says the view is stale."
+    )
+    aggregated: AggregatedSettings = Field(
+        default_factory=AggregatedSettings, description="How kubectl is served, behind the cluster's own API server."
     )
 
 
@@ -209,11 +230,17 @@ def setting_names() -> dict[str, str]:
     """Every environment variable and its description, in the order of the classes."""
     names: dict[str, str] = {}
     for section, section_field in Settings.model_fields.items():
-        model = section_field.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            for name, inner in model.model_fields.items():
-                names[f"{PREFIX}{section}__{name}".upper()] = inner.description or ""
+        _collect_names(f"{PREFIX}{section}", section_field, names)
     return names
+
+
+def _collect_names(path: str, field: FieldInfo, names: dict[str, str]) -> None:
+    model = field.annotation
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        for name, inner in model.model_fields.items():
+            _collect_names(f"{path}__{name}", inner, names)
+    else:
+        names[path.upper()] = field.description or ""
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

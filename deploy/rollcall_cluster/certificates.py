@@ -1,6 +1,7 @@
 """The cluster's own certificates: two authorities, and what they sign, as PEM files in one private folder."""
 
 import ipaddress
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,21 +35,28 @@ class Authority:
             parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, group))
         return self._issue(user.replace(":", "-"), x509.Name(parts), ExtendedKeyUsageOID.CLIENT_AUTH)
 
-    def issue_server(self, name: str) -> tuple[Path, Path]:
-        """A certificate for a server on loopback; the paths of certificate and key."""
+    def issue_server(self, name: str, *names: str) -> tuple[Path, Path]:
+        """A certificate for a server on loopback, called so too; the paths of certificate and key."""
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        return self._issue(name, subject, ExtendedKeyUsageOID.SERVER_AUTH)
+        return self._issue(name, subject, ExtendedKeyUsageOID.SERVER_AUTH, names)
 
-    def _issue(self, name: str, subject: x509.Name, usage: x509.ObjectIdentifier) -> tuple[Path, Path]:
+    def _issue(
+        self, name: str, subject: x509.Name, usage: x509.ObjectIdentifier, names: Sequence[str] = ()
+    ) -> tuple[Path, Path]:
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(subject, key, usage=usage)
+        certificate = self._sign(subject, key, usage=usage, names=names)
         paths = self._folder / f"{name}.crt", self._folder / f"{name}.key"
         paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         write_private(paths[1], key)
         return paths
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, usage: x509.ObjectIdentifier | None
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        usage: x509.ObjectIdentifier | None,
+        names: Sequence[str] = (),
     ) -> x509.Certificate:
         now = datetime.now(UTC)
         builder = (
@@ -68,9 +76,9 @@ class Authority:
         else:
             builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         if usage == ExtendedKeyUsageOID.SERVER_AUTH:
-            names: list[x509.GeneralName] = [x509.DNSName(name) for name in _SERVER_NAMES]
-            names += [x509.IPAddress(ipaddress.ip_address(address)) for address in _SERVER_ADDRESSES]
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+            called: list[x509.GeneralName] = [x509.DNSName(name) for name in (*_SERVER_NAMES, *names)]
+            called += [x509.IPAddress(ipaddress.ip_address(address)) for address in _SERVER_ADDRESSES]
+            builder = builder.add_extension(x509.SubjectAlternativeName(called), critical=False)
         return builder.sign(self._key, hashes.SHA256())
 
 

@@ -124,6 +124,17 @@ class LocalCluster:
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
         return path
 
+    def serving_certificate(self, name: str, *names: str) -> tuple[Path, Path]:
+        """A certificate for a server on loopback, signed as the cluster's own; the paths of certificate and key."""
+        if self._authority is None:
+            raise ClusterError("The cluster has no authority yet.")
+        return self._authority.issue_server(name, *names)
+
+    @property
+    def authority_file(self) -> Path:
+        """What the cluster's servers are trusted by, in PEM."""
+        return self.folder / "ca.crt"
+
     def token_of(self, namespace: str, service_account: str) -> str:
         """A token of a ServiceAccount, as TokenRequest makes them."""
         with self.api_client() as api:

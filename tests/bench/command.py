@@ -52,7 +52,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     ),
     "pages": Benchmark(
         pages.measure,
-        lambda words: pages.Sizes(live=words.live, deleted=words.deleted, requests=words.requests),
+        lambda words: pages.Sizes(
+            live=words.live, pods_each=words.live_pods_each, deleted=words.deleted, requests=words.requests
+        ),
     ),
     "churn": Benchmark(
         churn.measure,
@@ -162,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--pipe-rates", type=int, nargs="*", default=[500, 1000], metavar="N", help="events a second")
     add("--pipe-seconds", type=float, default=15.0, metavar="S", help="at each rate")
     add("--live", type=int, default=20_000, metavar="N", help="live workloads behind the pages")
+    add("--live-pods-each", type=int, default=5, metavar="N", help="pods of each of them")
     add("--deleted", type=int, default=0, metavar="N", help="deleted ones; a million takes minutes to write")
     add("--requests", type=int, default=200, metavar="N", help="for each page")
     add("--churn-pods", type=int, default=1000, metavar="N", help="pods created, run and deleted on the real cluster")

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 from psycopg import sql
-from support.workload_builders import a_request, a_workload
+from support.workload_builders import a_pod, a_request, a_workload
 
-from rollcall.domain.records import Phase, Resources, WorkloadRecord
+from rollcall.domain.records import Phase, PodRecord, Resources, WorkloadRecord
 from rollcall.settings import DatabaseSettings
 from rollcall.store import tables
 from rollcall.store.engine import create_engine
@@ -48,14 +48,30 @@ def _numbered(number: int, *, now: datetime) -> WorkloadRecord:
     )
 
 
-async def fill_live(database: DatabaseSettings, number: int) -> None:
-    """Workloads by the operator's own statements, and room for the months that history will need."""
+def _pods_of(record: WorkloadRecord, place: int, number: int) -> list[PodRecord]:
+    """The pods of the workload at that place, over a thousand nodes; the first is not bound."""
+    return [
+        a_pod(
+            f"{record.name}-{pod}",
+            workload=record.name,
+            namespace=record.namespace,
+            created_at=record.created_at,
+            node_name=f"gpu-{(place * number + pod) % 1000}" if pod else None,
+            node_pool=("a100", "h100", "spare")[pod % 3] if pod else None,
+        )
+        for pod in range(number)
+    ]
+
+
+async def fill_live(database: DatabaseSettings, number: int, *, pods_each: int = 0) -> None:
+    """Workloads and their pods by the operator's own statements, and room for the months that history will need."""
     engine = create_engine(database, application_name="bench")
     now = datetime.now(UTC)
     for start in range(0, number, BATCH):
         records = tuple(_numbered(place, now=now) for place in range(start, min(start + BATCH, number)))
+        pods = tuple(pod for place, record in enumerate(records, start) for pod in _pods_of(record, place, pods_each))
         async with engine.begin() as connection:
-            await write_batch(connection, "c1", Batch(workloads=records), observed_at=now)
+            await write_batch(connection, "c1", Batch(workloads=records, pods=pods), observed_at=now)
     async with engine.begin() as connection:
         await touch_cluster(connection, cluster_id="c1", name="bench", watches_observed_at=now)
         for month in range(MONTHS):

@@ -5,11 +5,12 @@ import http.client
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
+from bench.callers import at_once
 from bench.figures import Figure, Outcome, quantile
 from bench.filled_database import NAMESPACES, fill_deleted, fill_live
 from bench.workshop import Workshop
@@ -18,8 +19,9 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect
 from support.api_process import ApiProcess
 
 from rollcall.settings import DatabaseSettings
-from rollcall.store.fields import Field
+from rollcall.store.fields import Field, PodField
 from rollcall.store.pages import PageQuery, Scope, page_statement
+from rollcall.store.pods import PodQuery, pod_page_statement
 from rollcall.store.telemetry import GroupKey, Measure, TelemetryQuery, telemetry_statement
 from rollcall_api.filters import read_filters
 
@@ -40,8 +42,10 @@ class Sizes:
     """How many rows there are and how often each page is asked for."""
 
     live: int = 20_000
+    pods_each: int = 5
     deleted: int = 0
     requests: int = 200
+    callers: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,14 @@ def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
         return Asked(PageQuery(**query), f"/api/v1/workloads?limit=50{parameters}", finds)
 
     def filtered(terms: str, parameters: str = "", **query: Any) -> Asked:
-        return page(f"&filterBy={quote(terms)}{parameters}", terms=read_filters(terms.split(",")), **query)
+        return page(f"&filterBy={quote(terms)}{parameters}", terms=read_filters(terms.split(","), Field), **query)
 
     deep = max(0, sizes.live - 50)
     some = Scope(namespaces=frozenset(f"runai-team-{number}" for number in range(0, NAMESPACES, 5)))
     found = {
         "first, createdAt": page(),
         "newest first": page("&sortOrder=desc", descending=True),
+        "500 workloads": Asked(PageQuery(limit=500), "/api/v1/workloads?limit=500"),
         f"offset {deep}": page(f"&offset={deep}", offset=deep),
         "by name": page("&sortBy=name", sort=Field.NAME),
         "by phase": page("&sortBy=phase", sort=Field.PHASE),
@@ -91,6 +96,14 @@ def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
         "filter: node pool (no index)": filtered("nodepool==no-such", finds=False),
         "search: nothing found (no index)": page("&search=team%20no-such", finds=False, words=("team", "no-such")),
     }
+    if sizes.pods_each:
+        found |= {
+            "pods: first, createdAt": Asked(PodQuery(), "/api/v1/workloads/pods?limit=50"),
+            "pods: on one node": Asked(
+                PodQuery(terms=read_filters(["nodeName==gpu-1"], PodField)),
+                "/api/v1/workloads/pods?limit=50&filterBy=nodeName%3D%3Dgpu-1",
+            ),
+        }
     if sizes.deleted:
         deep = max(0, sizes.deleted - 50)
         found |= {
@@ -122,11 +135,12 @@ async def measure(workshop: Workshop, sizes: Sizes) -> Outcome:
     """Fill a database, then ask for each page in turn from the API and from PostgreSQL."""
     database = workshop.database()
     started = time.perf_counter()
-    workshop.say(f"pages: writing {sizes.live} live workloads")
-    await fill_live(database, sizes.live)
+    workshop.say(f"pages: writing {sizes.live} live workloads, {sizes.pods_each} pods each")
+    await fill_live(database, sizes.live, pods_each=sizes.pods_each)
     filled = time.perf_counter() - started
     fill_deleted(database, sizes.deleted, workshop.say)
-    figures = [Figure("live rows by the operator's statements", "written", sizes.live / filled, "1/s")]
+    rows = sizes.live * (1 + sizes.pods_each)
+    figures = [Figure("live rows by the operator's statements", "written", rows / filled, "1/s")]
     folder = workshop.folder / "api"
     folder.mkdir(exist_ok=True)
     with ApiProcess(folder, database) as api, psycopg.connect(_dsn(database), autocommit=True) as connection:
@@ -143,13 +157,16 @@ async def measure(workshop: Workshop, sizes: Sizes) -> Outcome:
             deleted = "?deleted=true"
             figures += _count("deleted: count", sizes.deleted, deleted, caller, connection, sizes.requests)
         caller.close()
+        workshop.say(f"pages: {sizes.callers} callers at once")
+        figures += at_once(api.port, sizes.callers, max(1, sizes.requests // 10))
     return Outcome(
         benchmark="pages",
         title="Pages of 50 at the server: the API over loopback, and the same SQL run bare",
         figures=tuple(figures),
-        sizes={"live": sizes.live, "deleted": sizes.deleted, "requests": sizes.requests},
+        sizes=asdict(sizes),
         notes=(
             "Asked in turn, one at a time, on one kept connection each; the API's time includes the client's.",
+            "The callers at once are threads of one process, which takes a core of its own where there is one.",
             "A page in some namespaces needs a caller's rights over HTTP, so it is run as SQL alone.",
         ),
         stands_on={"PostgreSQL": workshop.postgres_version()},
@@ -159,7 +176,8 @@ async def measure(workshop: Workshop, sizes: Sizes) -> Outcome:
 def _page(
     name: str, asked: Asked, caller: http.client.HTTPConnection, connection: psycopg.Connection[Any], requests: int
 ) -> list[Figure]:
-    statement, values = _bare(page_statement(asked.query))
+    query = asked.query
+    statement, values = _bare(pod_page_statement(query) if isinstance(query, PodQuery) else page_statement(query))
 
     def run_bare() -> list[Any]:
         return connection.execute(statement, values).fetchall()
@@ -167,11 +185,12 @@ def _page(
     path = asked.path
     if path is None:
         return _turns(name, None, run_bare, requests)
-    on_page = len(json.loads(_get(caller, path))["workloads"])
+    body = json.loads(_get(caller, path))
+    on_page = len(body["pods" if isinstance(query, PodQuery) else "workloads"])
     # The statement asks for one more than the page, to know whether more follow.
     rows = [row for row in run_bare() if row[1] is not None]
-    if on_page != min(50, len(rows)) or (on_page > 0) is not asked.finds:
-        raise AssertionError(f"{name}: the API has {on_page} workloads, the statement {len(rows)}")
+    if on_page != min(query.limit, len(rows)) or (on_page > 0) is not asked.finds:
+        raise AssertionError(f"{name}: the API has {on_page} of them, the statement {len(rows)}")
     return _turns(name, lambda: _get(caller, path), run_bare, requests)
 
 

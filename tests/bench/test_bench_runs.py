@@ -17,6 +17,7 @@ TINY = {
     "--pipe-rates": "200",
     "--pipe-seconds": "0.5",
     "--live": "60",
+    "--live-pods-each": "2",
     "--deleted": "120",
     "--requests": "2",
 }
@@ -45,7 +46,13 @@ def test_each_benchmark_comes_to_plausible_figures(measured: dict[str, Any]) -> 
             assert math.isfinite(figure["value"]), figure
             assert figure["value"] > 0, figure
     # What went in came out is asserted by the benchmarks themselves; here, that each said what it ran with.
-    assert outcomes["pages"]["sizes"] == {"live": 60, "deleted": 120, "requests": 2}
+    assert outcomes["pages"]["sizes"] == {
+        "live": 60,
+        "pods_each": 2,
+        "deleted": 120,
+        "requests": 2,
+        "callers": 32,
+    }
     assert outcomes["pipe"]["stands_on"]["PostgreSQL"]
     assert {"cores", "memory", "Python"} <= measured["machine"].keys()
     assert "--live 60" in measured["command"]

@@ -12,30 +12,14 @@ import httpx
 import pytest
 from kubernetes import client
 from support.api_process import ApiProcess
+from support.cluster_objects import a_role
 
 from rollcall.settings import DatabaseSettings
 from rollcall_cluster.control_plane import LocalCluster
 
 Apply = Callable[..., None]
 
-RBAC = "rbac.authorization.k8s.io"
 SECRET = "a-secret-that-is-long-enough"
-
-
-def a_role(name: str, namespace: str, rule: dict[str, Any], holder: str) -> list[dict[str, Any]]:
-    """A role of that rule, and the ServiceAccount ``NAMESPACE:NAME`` that has it."""
-    where, who = holder.split(":")
-    metadata = {"name": name, "namespace": namespace}
-    return [
-        {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]},
-        {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": who, "namespace": where}],
-        },
-    ]
 
 
 @pytest.fixture

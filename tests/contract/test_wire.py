@@ -20,7 +20,6 @@ from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
 from rollcall_api.models import Count, WorkloadDetailed, WorkloadList
 from rollcall_api.protocol import MOST_HEAD_BYTES
-from rollcall_api.telemetry import TelemetryResponse
 
 KNOWN_ID = "497f6eca-6276-4993-bfeb-53cbbbba6f08"
 WORKLOADS = "/api/v1/workloads"
@@ -75,49 +74,6 @@ def test_a_captured_get_is_answered(api: ApiProcess) -> None:
 def test_a_captured_count_is_answered(api: ApiProcess, query: str) -> None:
     reply = send(api, f"GET {WORKLOADS}/count{query}")
     assert (reply.status, Count.model_validate_json(reply.body).count) == (200, 1)
-
-
-@pytest.mark.parametrize(
-    ("line", "status"),
-    [
-        (
-            (
-                f"GET {WORKLOADS}/{KNOWN_ID}/metrics?metricType=GPU_UTILIZATION%2CCPU_USAGE_CORES"
-                "&start=2023-06-06T12%3A09%3A18.211Z&end=2023-06-07T12%3A09%3A18.211Z&numberOfSamples=20"
-            ),
-            503,  # measured types alone, where nothing measures
-        ),
-        (
-            f"GET {WORKLOADS}/w/metrics?metricType=POD_COUNT&start=2023-06-06T00%3A00%3A00%2B02%3A00&end=2023-06-07",
-            404,
-        ),
-    ],
-)
-def test_captured_metrics_that_are_not_to_be_had(api: ApiProcess, line: str, status: int) -> None:
-    reply = send(api, line)
-    assert reply.status == status
-    assert reply.error()
-
-
-@pytest.mark.parametrize(
-    ("line", "values"),
-    [
-        (f"GET {WORKLOADS}/telemetry?telemetryType=WorkloadTelemetryType.WORKLOADS_COUNT", [{"value": "1"}]),
-        (f"GET {WORKLOADS}/telemetry?telemetryType=WORKLOADS_COUNT&filterByPhases=Running%2CPending", [{"value": "1"}]),
-        (
-            (
-                f"GET {WORKLOADS}/telemetry?clusterId=d73a738f-fab3-430a-8fa3-5241493d7128&nodepoolName=default"
-                "&departmentId=1&groupBy=ProjectId%2CPhase&telemetryType=GPU_ALLOCATION"
-            ),
-            [],
-        ),
-    ],
-)
-def test_a_captured_telemetry_request_is_answered(api: ApiProcess, line: str, values: list[dict[str, str]]) -> None:
-    reply = send(api, line)
-    assert reply.status == 200, reply
-    TelemetryResponse.model_validate_json(reply.body)
-    assert json.loads(reply.body)["values"] == values
 
 
 def test_the_captured_token_request_is_answered(api: ApiProcess) -> None:

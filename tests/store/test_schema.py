@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine as create_plain_engine
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from support.workload_builders import START, a_workload
 
 from rollcall.domain.records import Phase
@@ -190,11 +191,24 @@ async def test_a_schema_behind_is_refused_with_the_command_which_mends_it(
     assert await checked(database) == ""
 
 
-async def test_a_schema_ahead_is_refused_by_both(
+async def test_a_schema_ahead_serves_the_release_before(
+    database: DatabaseSettings, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as later:
+        later.setattr("rollcall.store.schema._MIGRATIONS", a_later_release(tmp_path / "migrations"))
+        assert migrate(database) == "next"
+    assert await checked(database) == ""
+    async with engine.begin() as connection:
+        await write_batch(connection, "c1", Batch(workloads=(a_workload(),)), observed_at=START)
+    assert migrate(database) == "next", "a release that is rolled back to leaves the schema as it is"
+
+
+async def test_a_schema_ahead_that_does_not_serve_this_release_is_refused_by_both(
     database: DatabaseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as later:
         later.setattr("rollcall.store.schema._MIGRATIONS", a_later_release(tmp_path / "migrations"))
+        later.setattr("rollcall.store.schema.SERVES_FROM", "next")
         migrate(database)
     said = await checked(database)
     assert "next" in said

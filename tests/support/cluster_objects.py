@@ -6,6 +6,8 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from support.rows import eventually
 
+RBAC = "rbac.authorization.k8s.io"
+
 
 def a_project(name: str) -> dict[str, Any]:
     """A namespace that is a project's."""
@@ -79,20 +81,35 @@ def may_list(name: str, namespace: str | None) -> list[dict[str, Any]]:
     subject = {"kind": "ServiceAccount", "name": name, "namespace": "rollcall"}
     scope = "Cluster" if namespace is None else ""
     place = {} if namespace is None else {"namespace": namespace}
-    group = "rbac.authorization.k8s.io"
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "rollcall"}},
         {
-            "apiVersion": f"{group}/v1",
+            "apiVersion": f"{RBAC}/v1",
             "kind": f"{scope}Role",
             "metadata": {"name": name, **place},
             "rules": rules,
         },
         {
-            "apiVersion": f"{group}/v1",
+            "apiVersion": f"{RBAC}/v1",
             "kind": f"{scope}RoleBinding",
             "metadata": {"name": name, **place},
-            "roleRef": {"apiGroup": group, "kind": f"{scope}Role", "name": name},
+            "roleRef": {"apiGroup": RBAC, "kind": f"{scope}Role", "name": name},
             "subjects": [subject],
+        },
+    ]
+
+
+def a_role(name: str, namespace: str, rule: dict[str, Any], holder: str) -> list[dict[str, Any]]:
+    """A role of that rule, and the ServiceAccount ``NAMESPACE:NAME`` that has it."""
+    where, who = holder.split(":")
+    metadata = {"name": name, "namespace": namespace}
+    return [
+        {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]},
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": who, "namespace": where}],
         },
     ]

@@ -93,6 +93,7 @@ def _close_workloads() -> TextClause:
         "deleted_at": "gone_at",
         "deletion_seen": "seen",
         "open_phase": "phase",
+        "changed_version": "closed_version",
     }
     return _close(tables.workloads.name, tables.deleted_workloads.name, "observed_version", ruled)
 
@@ -114,12 +115,12 @@ def _close(live: str, deleted: str, version: str, ruled: Mapping[str, str]) -> T
     return text(f"""
         WITH gone AS (
             SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-                AS r(uid text, gone_version bigint, gone_at timestamptz, seen text)
+                AS r(uid text, gone_version bigint, gone_at timestamptz, seen text, closed_version bigint)
         ), moved AS (
             DELETE FROM {live} l USING gone g
             WHERE l.cluster_id = :cluster_id AND l.uid = g.uid
                 AND (g.seen = 'exact' OR l.{version} <= g.gone_version)
-            RETURNING l.*, g.gone_version, g.gone_at, g.seen
+            RETURNING l.*, g.gone_version, g.gone_at, g.seen, g.closed_version
         ), buried AS (
             INSERT INTO tombstones (cluster_id, uid, at, seen, gone_version)
             SELECT :cluster_id, uid, gone_at, seen, gone_version FROM gone
@@ -196,8 +197,17 @@ class Closings:
         """Whether its row was closed before this batch by a deletion that was seen as an event."""
         return uid in self._were_closed and self._all[uid].seen is DeletionSeen.EXACT
 
-    async def close(self, connection: AsyncConnection, statement: TextClause, context: Mapping[str, Any]) -> int:
-        """Close by all that is known; returns how many were open before that the batch itself closed."""
+    async def close(
+        self,
+        connection: AsyncConnection,
+        statement: TextClause,
+        context: Mapping[str, Any],
+        versions: Mapping[str, int],
+    ) -> int:
+        """Close by all that is known; returns how many were open before that the batch itself closed.
+
+        ``versions`` are those that closed rows have changed in, where their table counts them.
+        """
         if not self._all:
             return 0
         rows = [
@@ -206,6 +216,7 @@ class Closings:
                 "gone_version": gone.observed_version,
                 "gone_at": gone.at.isoformat(),
                 "seen": gone.seen.value,
+                "closed_version": versions.get(gone.uid),
             }
             for gone in self._all.values()
         ]

@@ -129,7 +129,7 @@ def _page_of_any_place(query: PageQuery) -> Select[Any]:
     Kept, because putting a statement together takes as long as half of what PostgreSQL does with it, and a caller who
     goes through pages, or looks again, sends the same one each time.
     """
-    page = page_rows(query, _columns(query.table))
+    page = page_rows(query, workload_columns(query.table))
     return with_freshness(page).order_by(*page_order(query, page))
 
 
@@ -176,7 +176,7 @@ async def workload_by_id(
 def workload_statement(uid: str, scope: Scope) -> Select[Any]:
     """The statement behind one workload; where it is live and deleted, the live one is it."""
     live, deleted = (
-        select(*_columns(table)).where(table.c.uid == uid, visible(table, scope))
+        select(*workload_columns(table)).where(table.c.uid == uid, visible(table, scope))
         for table in (tables.workloads, tables.deleted_workloads)
     )
     found = union_all(live, deleted).subquery("found")
@@ -234,7 +234,8 @@ _FOR_WRITING = frozenset(
 """Columns that the writing statements compute with; what a reader wants of them is in others."""
 
 
-def _columns(table: Table) -> list[ColumnElement[Any]]:
+def workload_columns(table: Table) -> list[ColumnElement[Any]]:
+    """What is read of a row that becomes a :class:`StoredWorkload`."""
     kept = [column for column in table.columns if column.name not in _FOR_WRITING]
     deletion: list[ColumnElement[Any]] = []
     if "deleted_at" not in table.columns:

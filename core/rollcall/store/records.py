@@ -73,6 +73,8 @@ class StoredWorkload:
     deletion_seen: DeletionSeen | None
     pending_seconds: int
     running_seconds: int
+    changed_version: int
+    """Of its cluster's changes, the one that this row is as of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,6 +149,7 @@ def workload_of(row: Mapping[str, Any]) -> StoredWorkload:
         deletion_seen=None if deletion_seen is None else DeletionSeen(deletion_seen),
         pending_seconds=row["pending_seconds"],
         running_seconds=row["running_seconds"],
+        changed_version=row["changed_version"],
     )
 
 

@@ -1,4 +1,8 @@
-"""The schema's revision: bringing it to head, and refusing to run on any other."""
+"""The schema's revision: bringing it to head, and refusing to run on one that does not serve this release.
+
+A schema says itself which releases it serves: those whose head is in `served_schemas`. So the release before goes on
+serving while, and after, the next one has migrated; it can be rolled back to.
+"""
 
 from pathlib import Path
 
@@ -16,9 +20,17 @@ from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import connect_arguments, database_url, store_errors
 
 _MIGRATIONS = Path(rollcall.__file__).parent / "migrations"
+_SERVED = "SELECT revision FROM served_schemas"
 _UNDEFINED_TABLE = "42P01"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('rollcall:migrate', 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('rollcall:migrate', 0))"
+
+SERVES_FROM = "0008"
+"""The oldest revision whose release still runs on the schema of head.
+
+A migration that takes away, or demands, what that release reads or writes moves it to its own: such a release cannot be
+rolled back. Releases before 0008 do not ask and refuse.
+"""
 
 MIGRATION_WAIT_SECONDS = 120
 """Longest wait for another process that migrates; and longest time of one statement of a migration."""
@@ -33,13 +45,15 @@ def head_revision() -> str:
 
 
 def migrate(settings: DatabaseSettings) -> str:
-    """Bring the schema to head, whoever else tries to at the same time; returns the revision.
+    """Bring the schema to head, whoever else tries to at the same time; returns the revision it is at.
+
+    A newer schema that serves this release is left as it is.
 
     Each migration is one transaction, so that a failed one leaves the schema as it was. Table locks are waited for
     briefly: a migration that cannot have one fails rather than queue in front of everyone's reads.
 
     Raises:
-        SchemaNotHead: a newer release has migrated it already.
+        SchemaNotHead: a newer release has migrated it, to one that does not serve this release.
         StoreError: the database refused, or cannot be reached.
     """
     patient = settings.model_copy(update={"statement_timeout_seconds": float(MIGRATION_WAIT_SECONDS)})
@@ -56,22 +70,33 @@ def migrate(settings: DatabaseSettings) -> str:
             connection.execute(text(f"SET lock_timeout = {int(settings.lock_timeout_seconds * 1000)}"))
             connection.commit()
             try:
-                _refuse_newer(_revision(connection))
-                config = Config()
-                config.set_main_option("script_location", str(_MIGRATIONS))
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-                connection.commit()
+                found = _revision(connection)
+                if found is None or found in _known():
+                    found = _upgrade(connection)
+                elif head_revision() not in connection.execute(text(_SERVED)).scalars().all():
+                    raise _newer(found)
             finally:
                 connection.rollback()
                 connection.execute(text(_UNLOCK))
                 connection.commit()
         engine.dispose()
+    return found
+
+
+def _upgrade(connection: Connection) -> str:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.execute(text("DELETE FROM served_schemas"))
+    served = [{"revision": revision} for revision in _known() if revision >= SERVES_FROM]
+    connection.execute(text("INSERT INTO served_schemas (revision) VALUES (:revision)"), served)
+    connection.commit()
     return head_revision()
 
 
 async def check_schema(connection: AsyncConnection) -> None:
-    """Refuse a schema that is not this release's.
+    """Refuse a schema that does not serve this release.
 
     Raises:
         SchemaNotHead: a sentence with the command that mends it.
@@ -87,8 +112,10 @@ async def check_schema(connection: AsyncConnection) -> None:
         return
     if found is None:
         raise SchemaNotHead("The database has no schema of Rollcall yet; `rollcall migrate` makes it.")
-    _refuse_newer(found)
-    raise SchemaNotHead(f"The schema is at {found}, this release needs {head}; `rollcall migrate` mends it.")
+    if found in _known():
+        raise SchemaNotHead(f"The schema is at {found}, this release needs {head}; `rollcall migrate` mends it.")
+    if head not in (await connection.execute(text(_SERVED))).scalars().all():
+        raise _newer(found)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -99,10 +126,12 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _refuse_newer(found: str | None) -> None:
-    known = {revision.revision for revision in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
-    if found is not None and found not in known:
-        raise SchemaNotHead(
-            f"The schema is at {found}, which is newer than this release ({head_revision()}):"
-            " install the release that ran `rollcall migrate`."
-        )
+def _known() -> tuple[str, ...]:
+    return tuple(revision.revision for revision in ScriptDirectory(str(_MIGRATIONS)).walk_revisions())
+
+
+def _newer(found: str) -> SchemaNotHead:
+    return SchemaNotHead(
+        f"The schema is at {found}, which is newer than this release ({head_revision()}) and does not serve it:"
+        " install the release that ran `rollcall migrate`."
+    )

@@ -84,6 +84,13 @@ def _workload_columns() -> list[Column[Any]]:
         Column("images", ARRAY(_WORD), nullable=False),
         Column("details", JSONB, nullable=False, comment="for display alone: never filtered, never sorted"),
         Column("observed_version", BigInteger, nullable=False, comment="an older observation loses to it"),
+        Column(
+            "changed_version",
+            BigInteger,
+            nullable=False,
+            server_default="1",
+            comment="of cluster_versions, when it last changed",
+        ),
     ]
 
 
@@ -297,6 +304,14 @@ tombstones = Table(
     comment="deletions that found no row: a slower writer must not bring the object back",
 )
 
+served_schemas = Table(
+    "served_schemas",
+    metadata,
+    Column("revision", Text, nullable=False),
+    PrimaryKeyConstraint("revision"),
+    comment="the heads of the releases that run on this schema",
+)
+
 clusters = Table(
     "clusters",
     metadata,
@@ -364,6 +379,15 @@ nodes = Table(
     Column("details", JSONB, nullable=False, comment="for display alone: conditions and taints"),
     Column("resource_version", BigInteger, nullable=False, comment="an older observation loses to it"),
     PrimaryKeyConstraint("cluster_id", "uid"),
+)
+
+cluster_versions = Table(
+    "cluster_versions",
+    metadata,
+    Column("cluster_id", _WORD, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    PrimaryKeyConstraint("cluster_id"),
+    comment="counts the changes of a cluster's workloads, in the order in which they were committed",
 )
 
 MONTHLY = (deleted_workloads, deleted_pods, phase_changes)

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollcall.domain.records import PhaseSource
 from rollcall.store import tables
+from rollcall.store.announcing import announce
 from rollcall.store.closing import CLOSE_PODS, CLOSE_WORKLOADS, REOPEN_PODS, REOPEN_WORKLOADS, Closings
 from rollcall.store.pod_rows import pod_row
 from rollcall.store.records import Batch, WriteResult
@@ -42,6 +43,7 @@ _COMPUTED = frozenset(
         "running_time",
         "deleted_at",
         "deletion_seen",
+        "changed_version",
     }
 )
 """Columns that no record brings along: the statement knows them."""
@@ -73,8 +75,10 @@ def _differs(table: str, columns: Iterable[str], version: str) -> str:
 def _upsert_workloads() -> TextClause:
     """Insert or update workloads; note each change of phase, and when anything changed at all."""
     names = ", ".join(_WORKLOAD)
-    incoming = _recordset(_WORKLOAD, tables.workloads, "phase_at timestamptz", "first_phase_at timestamptz")
+    extra = ("phase_at timestamptz", "first_phase_at timestamptz", "changed_version bigint")
+    incoming = _recordset(_WORKLOAD, tables.workloads, *extra)
     assigned = ",\n            ".join(f"{name} = excluded.{name}" for name in _WORKLOAD if name != "uid")
+    differs = _differs("w", _WORKLOAD, "observed_version")
     changed = "w.phase IS DISTINCT FROM excluded.phase"
     since = "greatest(w.phase_updated_at, excluded.phase_updated_at)"
     return text(f"""
@@ -85,20 +89,21 @@ def _upsert_workloads() -> TextClause:
         ), written AS (
             INSERT INTO workloads AS w (
                 cluster_id, {names}, updated_at, phase_updated_at, k8s_phase_updated_at,
-                last_phase, last_phase_message, last_version, pending_time, running_time
+                last_phase, last_phase_message, last_version, pending_time, running_time, changed_version
             )
             SELECT
                 :cluster_id, {", ".join(f"i.{name}" for name in _WORKLOAD)}, :observed_at,
                 CASE WHEN b.uid IS NULL THEN i.first_phase_at ELSE i.phase_at END,
                 CASE WHEN b.uid IS NULL THEN i.first_phase_at ELSE CAST(:observed_at AS timestamptz) END,
                 nullif(i.phase, 'Deleting'), CASE WHEN i.phase <> 'Deleting' THEN i.phase_message END,
-                CASE WHEN i.phase <> 'Deleting' THEN i.observed_version END, interval '0', interval '0'
+                CASE WHEN i.phase <> 'Deleting' THEN i.observed_version END, interval '0', interval '0',
+                i.changed_version
             FROM incoming i LEFT JOIN before b USING (uid)
             ORDER BY i.uid
             ON CONFLICT (cluster_id, uid) DO UPDATE SET
             {assigned},
-            updated_at = CASE WHEN {_differs("w", _WORKLOAD, "observed_version")}
-                THEN excluded.updated_at ELSE w.updated_at END,
+            updated_at = CASE WHEN {differs} THEN excluded.updated_at ELSE w.updated_at END,
+            changed_version = CASE WHEN {differs} THEN excluded.changed_version ELSE w.changed_version END,
             phase_updated_at = CASE WHEN {changed} THEN {since} ELSE w.phase_updated_at END,
             k8s_phase_updated_at = CASE WHEN w.k8s_phase IS DISTINCT FROM excluded.k8s_phase
                 THEN excluded.k8s_phase_updated_at ELSE w.k8s_phase_updated_at END,
@@ -178,11 +183,16 @@ async def write_batch(
     """
     context = {"cluster_id": cluster_id, "observed_at": observed_at}
     await connection.execute(LOCK_CLUSTER, {"cluster_id": cluster_id})
+    spoken_of = (*(record.uid for record in batch.workloads), *(gone.uid for gone in batch.gone_workloads))
+    versions = await announce(connection, cluster_id, spoken_of)
     gone, gone_pods = Closings(batch.gone_workloads), Closings(batch.gone_pods)
     await gone.reopen(connection, REOPEN_WORKLOADS, cluster_id, (record.uid for record in batch.workloads))
     await gone_pods.reopen(connection, REOPEN_PODS, cluster_id, (record.uid for record in batch.pods))
     rows = [
-        workload_row(record, observed_at=gone.instant(record.uid, record.observed_version, observed_at))
+        {
+            **workload_row(record, observed_at=gone.instant(record.uid, record.observed_version, observed_at)),
+            "changed_version": versions[record.uid],
+        }
         for record in batch.workloads
         # Pods that outlive their workload's object know less of it than its closed row.
         if not (record.phase_source is PhaseSource.PODS and gone.was_seen_to_go(record.uid))
@@ -195,8 +205,8 @@ async def write_batch(
         workloads_written=workloads,
         workloads_refused=len(batch.workloads) - workloads,
         pods_written=pods,
-        workloads_closed=await gone.close(connection, CLOSE_WORKLOADS, context),
-        pods_closed=await gone_pods.close(connection, CLOSE_PODS, context),
+        workloads_closed=await gone.close(connection, CLOSE_WORKLOADS, context, versions),
+        pods_closed=await gone_pods.close(connection, CLOSE_PODS, context, {}),
     )
 
 
