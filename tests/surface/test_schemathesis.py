@@ -70,7 +70,7 @@ def is_allowed(failure: Failure, case: schemathesis.Case, response: schemathesis
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 def test_it_keeps_what_its_document_promises(api: ApiProcess, asking_api: ApiProcess, case: schemathesis.Case) -> None:
     # Who is asking is told by a token; a token is asked for where everybody gets one.
     scoped = "security" in case.operation.definition.raw
