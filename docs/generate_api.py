@@ -18,6 +18,9 @@ END = "<!-- End of what `make docs` writes. -->"
 ADDRESS = "http://127.0.0.1:8080"
 WORKLOAD = "497f6eca-6276-4993-bfeb-53cbbbba6f08"
 POD = "6c1f1a3c-27b0-4b4e-9f0e-0f5d8f7f7a10"
+CLUSTER = "71f69d83-ba66-4822-adf5-55ce55efd210"
+JOB_TYPE = "ec1f1518-fe65-59e8-b726-68d199a6062d"
+TRAIN_CATEGORY = "a058f54b-0c30-5308-9bb0-f0c28528feaf"
 HOUR = "start=2026-01-31T12:00:00Z&end=2026-01-31T13:00:00Z"
 
 CLIENT = f"""\
@@ -30,6 +33,7 @@ from runai.runai_client import RunaiClient
 configuration = Configuration(client_id="any", client_secret="any", runai_base_url="{ADDRESS}")
 client = RunaiClient(ApiClient(configuration))
 workload, pod = "{WORKLOAD}", "{POD}"
+cluster = "{CLUSTER}"
 noon, one = (datetime(2026, 1, 31, hour, tzinfo=timezone.utc) for hour in (12, 13))
 hour = {{"start": noon, "end": one}}"""
 
@@ -78,10 +82,54 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         f"curl '{ADDRESS}/api/v1/workloads/{WORKLOAD}/history'",
         "workloads.events.get_workload_history(workload)",
     ),
+    "get_clusters": (f"curl '{ADDRESS}/api/v1/clusters'", "organizations.clusters.get_clusters()"),
+    "get_cluster_by_uuid": (
+        f"curl '{ADDRESS}/api/v1/clusters/{CLUSTER}?verbosity=metadata'",
+        'organizations.clusters.get_cluster_by_uuid(cluster, verbosity="metadata")',
+    ),
+    "get_nodepools": (f"curl '{ADDRESS}/api/v1/node-pools?filterBy=phase%3D%3DReady'", ""),
+    "count_nodepools": (f"curl '{ADDRESS}/api/v1/node-pools/count'", ""),
+    "get_projects": (
+        f"curl '{ADDRESS}/api/v1/org-unit/projects?sortBy=name&limit=5'",
+        'organizations.projects.get_projects(sort_by="name", limit=5)',
+    ),
+    "count_projects": (f"curl '{ADDRESS}/api/v1/org-unit/projects/count'", ""),
+    "get_project": (
+        f"curl '{ADDRESS}/api/v1/org-unit/projects/team-007'",
+        'organizations.projects.get_project("team-007")',
+    ),
+    "get_departments": (
+        f"curl '{ADDRESS}/api/v1/org-unit/departments'",
+        "organizations.departments.get_departments(limit=5)",
+    ),
+    "count_departments": (f"curl '{ADDRESS}/api/v1/org-unit/departments/count'", ""),
+    "get_department": (
+        f"curl '{ADDRESS}/api/v1/org-unit/departments/default'",
+        'organizations.departments.get_department("default")',
+    ),
+    "get_tenant_nodes": (f"curl '{ADDRESS}/api/v1/nodes?filterBy=status%3D%3DReady,nodePool%3D%3Dbig'", ""),
+    "count_tenant_nodes": (f"curl '{ADDRESS}/api/v1/nodes/count?search=a100'", ""),
+    "get_node_telemetry": (
+        f"curl '{ADDRESS}/api/v1/nodes/telemetry?telemetryType=FREE_GPUS&groupBy=Nodepool'",
+        'organizations.nodes.get_node_telemetry(telemetry_type="FREE_GPUS", group_by=["Nodepool"])',
+    ),
+    "get_nodes": (
+        f"curl '{ADDRESS}/api/v1/clusters/{CLUSTER}/nodes?nodeName=gpu-1'",
+        'organizations.nodes.get_nodes(cluster, node_name="gpu-1")',
+    ),
+    "count_nodes": (f"curl '{ADDRESS}/api/v1/clusters/{CLUSTER}/nodes/count'", ""),
+    "list_workload_types": (f"curl '{ADDRESS}/api/v1/workload-types?filterBy=group%3D%3Dbatch'", ""),
+    "get_workload_type": (f"curl '{ADDRESS}/api/v1/workload-types/{JOB_TYPE}'", ""),
+    "list_categories": (f"curl '{ADDRESS}/api/v1/workload-categories'", ""),
+    "get_category_by_id": (f"curl '{ADDRESS}/api/v1/workload-categories/{TRAIN_CATEGORY}'", ""),
+    "get_workload_priorities": (f"curl '{ADDRESS}/api/v1/workload-priorities?sortBy=value&sortOrder=desc'", ""),
     "create_token": (f"curl -H 'Content-Type: application/json' -d '{JSON_BODY}' '{ADDRESS}/api/v1/token'", ""),
     "create_oauth2_token": (f"curl -d '{FORM}' '{ADDRESS}/api/v2/token'", ""),
 }
-"""By operation, as ``curl`` asks and as the official client does, which asks for a token by itself."""
+"""By operation, as ``curl`` asks and as the official client does, which asks for a token by itself.
+
+Empty where not every version of it has the method.
+"""
 
 _MOST_WORDS = 14
 

@@ -1,6 +1,6 @@
 """Answers on the wire: compact JSON, and the instant that the view behind it is as of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,9 @@ OBSERVED_AT = "X-Rollcall-Observed-At"
 """The instant of the oldest watch behind an answer; left out before any cluster was read."""
 
 
-def json_response(body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(
+    body: Mapping[str, Any] | Sequence[Any], *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """A body as JSON."""
     return Response(orjson.dumps(body), status, dict(headers or {}), "application/json")
 

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from rollcall.settings import Settings
-from rollcall_api import events, health, metrics, oauth, pods, routes, telemetry, tokens
+from rollcall_api import events, health, metrics, nodes, oauth, places, pods, routes, telemetry, tokens, workload_types
 from rollcall_api.applications import Issuer
 from rollcall_api.prometheus import Prometheus
 from rollcall_api.rate_limits import CallerLimits, NoLimits
@@ -42,6 +42,7 @@ def create_app(settings: Settings, records: Records, rights: Rights, issuer: Iss
         CallerLimits(per_second=settings.api.rate_per_second, burst=settings.api.rate_burst) if limited else NoLimits()
     )
     app.state.stale_after_seconds = settings.api.stale_after_seconds
+    app.state.node_pool_labels = settings.cluster.node_pool_labels
     app.state.prometheus = Prometheus(settings.prometheus)
     app.state.measures = health.RequestMeasures()
     app.add_middleware(health.MeasureRequests, measures=app.state.measures)
@@ -52,6 +53,9 @@ def create_app(settings: Settings, records: Records, rights: Rights, issuer: Iss
     app.include_router(routes.router)
     app.include_router(metrics.router)
     app.include_router(events.router)
+    app.include_router(places.router)
+    app.include_router(nodes.router)
+    app.include_router(workload_types.router)
     app.include_router(tokens.router)
     app.include_router(oauth.router)
     app.include_router(health.router)

@@ -57,7 +57,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         400: "The request is at fault; the message names the parameter.",
         401: "No bearer token, or one that is not valid.",
         403: "The caller may not list workloads in any namespace.",
-        404: "No such workload or pod, or none that the caller may see.",
+        404: "Nothing has this id, or nothing that the caller may see.",
         503: "The database, the Kubernetes API or the issuer of tokens is away; try again.",
     }
     found: dict[int | str, dict[str, Any]] = {200: {"headers": _OBSERVED}}
@@ -89,16 +89,31 @@ def records_of(request: Request) -> Records:
     return records
 
 
+async def admit_to_nodes(request: Request) -> None:
+    """Let pass who may list nodes."""
+    rights: Rights = request.app.state.rights
+    await rights.admit_to_nodes(request.headers.getlist("authorization"))
+
+
 def workload_id_of(request: Request) -> str:
     """The path's workload id.
 
     Raises:
         RefusalError: 404 where it is no UUID.
     """
+    return uuid_of(request, "workloadId", "workload")
+
+
+def uuid_of(request: Request, name: str, what: str) -> str:
+    """An id in the path, by the parameter's name and in words.
+
+    Raises:
+        RefusalError: 404 where it is no UUID.
+    """
     # The framework's own reading takes any 128 bits in any digits for a UUID, and promises a 422.
-    found: str = request.path_params["workloadId"]
+    found: str = request.path_params[name]
     if not _ID.fullmatch(found):
-        raise not_found()
+        raise not_found(what)
     return found.lower()
 
 
@@ -108,10 +123,7 @@ def pod_id_of(request: Request) -> str:
     Raises:
         RefusalError: 404 where it can be none.
     """
-    found: str = request.path_params["podId"]
-    if not _ID.fullmatch(found):
-        raise not_found("pod")
-    return found.lower()
+    return uuid_of(request, "podId", "pod")
 
 
 def query_of(request: Request) -> bytes:

@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from rollcall.store.fields import AnyField, Field, FieldKind, PodField
+from rollcall.store.fields import AnyField, Field, FieldKind, PlaceField, PodField
 from rollcall.store.filters import COMPARING, Operator, Span, Term, Value
 from rollcall_api.query_strings import described, shown
 from rollcall_api.refusals import RefusalError, bad_parameter
 
-Fields = type[Field] | type[PodField]
+Fields = type[Field] | type[PodField] | type[PlaceField]
 """Whose fields are filtered by."""
 
 MOST_TERMS = 50
@@ -70,7 +70,7 @@ def written(term: Term) -> str:
 
 def _split(items: Iterable[str], fields: Fields) -> list[tuple[AnyField, Operator, str]]:
     """Field, operator and the text of the value of each term, what a comma had cut put together again."""
-    known: Mapping[str, AnyField] = _FIELDS[fields]
+    known: Mapping[str, AnyField] = {field.value: field for field in fields}
     found: list[tuple[AnyField, Operator, list[str]]] = []
     for item in items:
         like_a_term = _LIKE_A_TERM.fullmatch(item)
@@ -88,11 +88,6 @@ def _split(items: Iterable[str], fields: Fields) -> list[tuple[AnyField, Operato
             raise bad_parameter("filterBy", f"has more than {MOST_TERMS} terms")
         found.append((known[name], Operator(operator), [value]))
     return [(field, operator, ",".join(pieces)) for field, operator, pieces in found]
-
-
-_FIELDS: Mapping[Fields, Mapping[str, AnyField]] = {
-    fields: {field.value: field for field in fields} for fields in (Field, PodField)
-}
 
 
 def _term(field: AnyField, operator: Operator, text: str) -> Term:
@@ -161,7 +156,7 @@ def _pattern(fields: Fields) -> str:
     """What a term looks like, by kind of field."""
     comparing = "|".join(re.escape(operator) for operator in COMPARING)
     value = {
-        FieldKind.TEXT: rf"(?:{_OPERATORS}).+",
+        FieldKind.TEXT: rf"(?:{_OPERATORS})[^,].*",
         FieldKind.NUMBER: rf"(?:{comparing}){_NUMBER}",
         FieldKind.INSTANT: rf"(?:{comparing}){_DATE}(?:T{_TIME}(?:{_ZONE})?)?",
     }

@@ -71,6 +71,10 @@ class OidcReviewer:
         """Whether the caller may list workloads in the namespace, or in all of them (``None``)."""
         return await self._cluster.may_list(caller, namespace)
 
+    async def may_list_nodes(self, caller: Caller) -> bool:
+        """Whether the caller may list the cluster's nodes."""
+        return await self._cluster.may_list_nodes(caller)
+
     async def _proven_claims(self, token: str, header: Mapping[str, Any]) -> Mapping[str, Any] | None:
         algorithm = header.get("alg")
         if algorithm not in self._settings.algorithms:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from rollcall.store.fields import Field
+from rollcall.store.fields import AnyField, Field
 from rollcall.store.pages import PageQuery, Scope, Selection
 from rollcall_api.filters import Fields, filter_by, read_filters, read_search, search_for
 from rollcall_api.query_strings import boolean, described, items, one, read_query, shown, whole_number, word
@@ -72,7 +72,7 @@ def read_place(given: Mapping[str, list[str]]) -> dict[str, Any]:
 def read_order(given: Mapping[str, list[str]], fields: Fields) -> dict[str, Any]:
     """In which order, as arguments of a page's query."""
     return {
-        "sort": one(given, "sortBy", word(fields), default=fields.CREATED_AT),
+        "sort": one(given, "sortBy", word(fields), default=default_sort(fields)),
         "descending": one(given, "sortOrder", sort_order, default=SortOrder.ASCENDING) is SortOrder.DESCENDING,
     }
 
@@ -87,6 +87,12 @@ def sort_order(name: str, text: str) -> SortOrder:
         return SortOrder(text)
     except ValueError:
         raise bad_parameter(name, f"must be asc or desc, not {shown(text)}") from None
+
+
+def default_sort(fields: Fields) -> AnyField:
+    """What is sorted by where nothing is said: the creation, or the first field of what has none."""
+    known: list[AnyField] = list(fields)
+    return next((field for field in known if field.value == Field.CREATED_AT.value), known[0])
 
 
 def selection_parameters(things: str, fields: Fields, searched: str) -> tuple[dict[str, Any], ...]:
@@ -120,7 +126,7 @@ def order_parameters(things: str, fields: Fields) -> tuple[dict[str, Any], ...]:
     return (
         described(
             "sortBy",
-            {"type": "string", "enum": [key.value for key in fields], "default": fields.CREATED_AT.value},
+            {"type": "string", "enum": [key.value for key in fields], "default": default_sort(fields).value},
             "What the page is sorted by; between equals the creation decides, then the id.",
         ),
         described(

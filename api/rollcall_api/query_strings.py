@@ -112,3 +112,14 @@ def shown(text: str) -> str:
 def described(name: str, schema: Mapping[str, Any], description: str) -> dict[str, Any]:
     """A query parameter for the OpenAPI document."""
     return {"name": name, "in": "query", "required": False, "schema": dict(schema), "description": description}
+
+
+def in_path(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    """A part of the path for the OpenAPI document."""
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", **schema},
+        "description": description,
+    }

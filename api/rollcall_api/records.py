@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -14,6 +14,8 @@ from rollcall.pod_contract import pod_json
 from rollcall.store.engine import store_errors
 from rollcall.store.event_pages import EventPage, EventQuery, PhaseChange, workload_events, workload_history
 from rollcall.store.intervals import WorkloadPods, workload_pod, workload_pods
+from rollcall.store.listings import Listing, ListingPage, ListingQuery, listing_count, listing_page
+from rollcall.store.node_telemetry import NodeTelemetryQuery, node_telemetry
 from rollcall.store.pages import (
     PageQuery,
     Scope,
@@ -28,6 +30,8 @@ from rollcall.store.pods import PodPage, PodQuery, pod_count, pod_page
 from rollcall.store.records import StoredWorkload
 from rollcall.store.schema import check_schema
 from rollcall.store.telemetry import Telemetry, TelemetryQuery, workload_telemetry
+
+Listed = TypeVar("Listed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Records:
     def __init__(self, engine: AsyncEngine, *, tenant_id: int) -> None:
         # Each read is one statement: a transaction around it would cost two more round trips.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._tenant_id = tenant_id
+        self.tenant_id = tenant_id
         self._schema_known = False
 
     async def page(self, query: PageQuery) -> Answer:
@@ -111,6 +115,22 @@ class Records:
         async with self._connection() as connection:
             return await workload_telemetry(connection, query)
 
+    async def listed(self, listing: Listing[Listed], query: ListingQuery) -> ListingPage[Listed]:
+        """A page of what there is little of."""
+        async with self._connection() as connection:
+            return await listing_page(connection, listing, query)
+
+    async def counted(self, listing: Listing[Any], query: ListingQuery) -> Answer:
+        """How many of them there are, exactly."""
+        async with self._connection() as connection:
+            count, observed_at = await listing_count(connection, listing, query)
+        return Answer({"count": count}, observed_at)
+
+    async def node_telemetry(self, query: NodeTelemetryQuery) -> Telemetry:
+        """Sums over the nodes."""
+        async with self._connection() as connection:
+            return await node_telemetry(connection, query)
+
     async def namespaces(self) -> tuple[str, ...]:
         """Every namespace that was ever a project's."""
         async with self._connection() as connection:
@@ -145,7 +165,7 @@ class Records:
                 yield connection
 
     def _pods(self, query: PodQuery, page: PodPage, *, full: bool = False) -> Answer:
-        body: dict[str, Any] = {"pods": [pod_json(found, tenant_id=self._tenant_id, full=full) for found in page.pods]}
+        body: dict[str, Any] = {"pods": [pod_json(found, tenant_id=self.tenant_id, full=full) for found in page.pods]}
         if page.has_more:
             body["next"] = query.offset + len(page.pods)
         return Answer(body, page.observed_at)
@@ -154,7 +174,7 @@ class Records:
         return (detailed_workload_json if detailed else workload_json)(
             stored.record,
             Setting(
-                tenant_id=self._tenant_id,
+                tenant_id=self.tenant_id,
                 cluster_id=stored.cluster_id,
                 phase_updated_at=stored.phase_updated_at,
                 k8s_phase_updated_at=stored.k8s_phase_updated_at,

@@ -36,7 +36,7 @@ def bad_parameter(name: str, demand: str) -> RefusalError:
 
 
 def not_found(what: str = "workload") -> RefusalError:
-    """No such workload or pod, or none that the caller may see: the two must look alike."""
+    """No such thing, or none that the caller may see: the two must look alike."""
     return RefusalError(HTTPStatus.NOT_FOUND, f"There is no {what} with this id.")
 
 

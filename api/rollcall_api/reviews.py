@@ -14,6 +14,9 @@ from rollcall_api.rights import Caller
 RESOURCE = {"group": "rollcall.dev", "resource": "workloads", "verb": "list"}
 """The right that lets a caller see the workloads of a namespace. RBAC does not mind whether anything serves them."""
 
+NODES = {"group": "", "resource": "nodes", "verb": "list"}
+"""The right that lets a caller see nodes: the original's own."""
+
 REVIEWS_AT_ONCE = 16
 """Reviews in flight, of all callers together: the API server is not ours alone."""
 
@@ -56,6 +59,10 @@ class ClusterReviewer:
     async def may_list(self, caller: Caller, namespace: str | None) -> bool:
         """Whether the caller may list workloads in the namespace, or in all of them (``None``)."""
         return await self.may(caller, RESOURCE if namespace is None else {**RESOURCE, "namespace": namespace})
+
+    async def may_list_nodes(self, caller: Caller) -> bool:
+        """Whether the caller may list the cluster's nodes."""
+        return await self.may(caller, NODES)
 
     async def may(self, caller: Caller, attributes: Mapping[str, str]) -> bool:
         """Whether the caller may do what these ``resourceAttributes`` of a SubjectAccessReview say."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from rollcall.errors import ClusterError
 from rollcall.store.pages import EVERYTHING, Scope
@@ -24,6 +24,8 @@ REVIEW_SECONDS = 10
 
 CALLERS_KEPT = 10_000
 """Callers whose rights are remembered at most."""
+
+_Verdict = TypeVar("_Verdict")
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
 _CHALLENGE = 'Bearer realm="rollcall"'
@@ -50,6 +52,9 @@ class Reviewer(Protocol):
     async def may_list(self, caller: Caller, namespace: str | None) -> bool:
         """Whether the caller may list workloads in the namespace, or in all of them (``None``)."""
 
+    async def may_list_nodes(self, caller: Caller) -> bool:
+        """Whether the caller may list the cluster's nodes."""
+
 
 class Rights(Protocol):
     """Decides what a request may see."""
@@ -63,6 +68,14 @@ class Rights(Protocol):
             TokenIssuerError: the issuer of tokens could not.
         """
 
+    async def admit_to_nodes(self, authorization: Sequence[str]) -> None:
+        """Let a request with these ``Authorization`` headers see nodes, all of them.
+
+        Raises:
+            RefusalError: 401 without a valid token, 403 without the right to list nodes.
+            ClusterError: nobody could be asked.
+        """
+
 
 class NobodyAsked:
     """Authentication mode ``none``: everybody who reaches the loopback address sees everything."""
@@ -71,16 +84,20 @@ class NobodyAsked:
         """Everything."""
         return EVERYTHING
 
+    async def admit_to_nodes(self, authorization: Sequence[str]) -> None:
+        """See :class:`Rights`."""
+
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
-    scope: Scope | None
+class _Answer:
+    verdict: Any
+    """``None`` where the token is nobody's."""
     until: float
 
 
 @dataclass(slots=True)
 class _Kept:
-    verdict: asyncio.Task[_Verdict]
+    answer: asyncio.Task[_Answer]
     until: float
 
 
@@ -109,32 +126,43 @@ class ReviewedRights:
 
     async def scope_of(self, authorization: Sequence[str]) -> Scope:
         """See :class:`Rights`."""
-        token = token_of(authorization)
-        # A dump of the memory's keys must not be a list of tokens, nor one to try tokens against.
-        key = hmac.digest(self._salt, token.encode(), hashlib.sha256)
-        kept = self._kept.get(key)
-        if kept is None or self._clock() >= kept.until:
-            kept = self._review(key, token)
-        # Shielded: others may be waiting for it when this request's client goes away.
-        scope = (await asyncio.shield(kept.verdict)).scope
-        if scope is None:
-            raise _unauthorized("The token is not valid.", ', error="invalid_token"')
+        scope = await self._found_out(b"workloads ", authorization, self._scope_of)
         if scope.namespaces is not None and not scope.namespaces:
             raise RefusalError(HTTPStatus.FORBIDDEN, "You may not list workloads.rollcall.dev in any namespace.")
         return scope
 
-    def _review(self, key: bytes, token: str) -> _Kept:
+    async def admit_to_nodes(self, authorization: Sequence[str]) -> None:
+        """See :class:`Rights`."""
+        if not await self._found_out(b"nodes ", authorization, self._reviewer.may_list_nodes):
+            raise RefusalError(HTTPStatus.FORBIDDEN, "You may not list nodes.")
+
+    async def _found_out(
+        self, about: bytes, authorization: Sequence[str], ask: Callable[[Caller], Awaitable[_Verdict]]
+    ) -> _Verdict:
+        token = token_of(authorization)
+        # A dump of the memory's keys must not be a list of tokens, nor one to try tokens against.
+        key = hmac.digest(self._salt, about + token.encode(), hashlib.sha256)
+        kept = self._kept.get(key)
+        if kept is None or self._clock() >= kept.until:
+            kept = self._review(key, token, ask)
+        # Shielded: others may be waiting for it when this request's client goes away.
+        verdict: _Verdict | None = (await asyncio.shield(kept.answer)).verdict
+        if verdict is None:
+            raise _unauthorized("The token is not valid.", ', error="invalid_token"')
+        return verdict
+
+    def _review(self, key: bytes, token: str, ask: Callable[[Caller], Awaitable[object]]) -> _Kept:
         self._make_room()
-        kept = _Kept(asyncio.create_task(self._find_out(token)), self._clock() + self._keep_seconds)
+        kept = _Kept(asyncio.create_task(self._find_out(token, ask)), self._clock() + self._keep_seconds)
         self._kept[key] = kept
 
-        def settle(task: asyncio.Task[_Verdict]) -> None:
+        def settle(task: asyncio.Task[_Answer]) -> None:
             if not task.cancelled() and task.exception() is None:
                 kept.until = min(kept.until, task.result().until)
             elif self._kept.get(key) is kept:
                 del self._kept[key]
 
-        kept.verdict.add_done_callback(settle)
+        kept.answer.add_done_callback(settle)
         return kept
 
     def _make_room(self) -> None:
@@ -145,18 +173,21 @@ class ReviewedRights:
         while len(self._kept) >= CALLERS_KEPT:
             del self._kept[next(iter(self._kept))]
 
-    async def _find_out(self, token: str) -> _Verdict:
+    async def _find_out(self, token: str, ask: Callable[[Caller], Awaitable[object]]) -> _Answer:
         try:
             async with asyncio.timeout(REVIEW_SECONDS):
                 caller = await self._reviewer.who_is(token)
                 if caller is None:
-                    return _Verdict(None, math.inf)
+                    return _Answer(None, math.inf)
                 until = self._clock() + caller.good_for_seconds
-                if await self._reviewer.may_list(caller, None):
-                    return _Verdict(EVERYTHING, until)
-                return _Verdict(Scope(namespaces=await self._allowed(caller)), until)
+                return _Answer(await ask(caller), until)
         except TimeoutError as error:
             raise ClusterError("The Kubernetes API took too long to review a token.") from error
+
+    async def _scope_of(self, caller: Caller) -> Scope:
+        return (
+            EVERYTHING if await self._reviewer.may_list(caller, None) else Scope(namespaces=await self._allowed(caller))
+        )
 
     async def _allowed(self, caller: Caller) -> frozenset[str]:
         namespaces = await self._namespaces()

@@ -115,6 +115,11 @@ def object_id(uid: str) -> str:
         return str(uuid5(_UID_SPACE, uid))
 
 
+def made_id(*words: str) -> str:
+    """A stable UUID for what has none of its own, such as a node pool: the same words, the same id."""
+    return str(uuid5(_UID_SPACE, "/".join(words)))
+
+
 def instant(at: datetime) -> str:
     """RFC 3339 in UTC with ``Z``."""
     return at.astimezone(UTC).isoformat()[: -len("+00:00")] + "Z"

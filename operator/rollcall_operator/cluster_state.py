@@ -13,18 +13,14 @@ from enum import StrEnum
 from typing import Any
 
 from rollcall.domain.autoscaling import AUTOSCALING_KINDS, AutoscalerIndex
-from rollcall.domain.claims import read_claim, read_claim_template
 from rollcall.domain.exposing import EXPOSING_KINDS
 from rollcall.domain.exposure import Exposure
 from rollcall.domain.exposure_index import ExposureIndex
 from rollcall.domain.facts import (
     Address,
-    ClaimFacts,
     DomainSettings,
     KindKey,
     Meta,
-    NamespaceFacts,
-    NodeFacts,
     ObjectFacts,
     OwnerReference,
     PodFacts,
@@ -36,17 +32,13 @@ from rollcall.domain.placing import Missing
 from rollcall.domain.queue_index import QueueIndex
 from rollcall.domain.queue_reading import read_queue
 from rollcall.domain.queues import QUEUE_KINDS
-from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
+from rollcall.domain.reading import read_object, read_pod
 from rollcall.store.records import DeletionSeen, Gone
 from rollcall_operator.belonging import Belonging
 from rollcall_operator.holdings import Holdings
+from rollcall_operator.surroundings import CLAIM, CLAIM_TEMPLATE, NAMESPACE, NODE, PRIORITY_CLASS, Surroundings
 
 POD = KindKey(group="", kind="Pod")
-NODE = KindKey(group="", kind="Node")
-NAMESPACE = KindKey(group="", kind="Namespace")
-PRIORITY_CLASS = KindKey(group="scheduling.k8s.io", kind="PriorityClass")
-CLAIM = KindKey(group="resource.k8s.io", kind="ResourceClaim")
-CLAIM_TEMPLATE = KindKey(group="resource.k8s.io", kind="ResourceClaimTemplate")
 
 
 NOT_SHOWN = "not_shown"
@@ -74,19 +66,13 @@ class ClusterState:
     def __init__(self, settings: DomainSettings, *, all_namespaces: bool, catalogue: Catalogue | None = None) -> None:
         self._settings = settings
         self._catalogue = catalogue or built_in()
-        self._all_namespaces = all_namespaces
+        self.surroundings = Surroundings(settings, all_namespaces=all_namespaces)
         self.objects: dict[str, ObjectFacts] = {}
         self.pods: dict[str, PodFacts] = {}
-        self.nodes: dict[str, NodeFacts] = {}
-        self.namespaces: dict[str, NamespaceFacts] = {}
-        self.priority_classes: dict[str, int] = {}
-        self.claims: dict[str, dict[str, ClaimFacts]] = {}
-        """ResourceClaims by namespace and name."""
-        self.claim_templates: dict[str, dict[str, ClaimFacts]] = {}
         self.queued = QueueIndex()
         self.exposed = ExposureIndex()
         self.scaled = AutoscalerIndex()
-        self.holdings = Holdings(self.nodes, self.claims)
+        self.holdings = Holdings(self.surroundings.nodes, self.surroundings.claims)
         self.belonging = Belonging(self._watched_meta, self._catalogue, changed=self._touch, ignored=self._take_ignored)
         self._ignored: dict[str, Ignored] = {}
         """Pods that are never a workload's, by uid."""
@@ -126,11 +112,9 @@ class ClusterState:
         elif key == NAMESPACE:
             self._observe_namespace(obj, deleted=deleted)
         elif key == PRIORITY_CLASS:
-            self._observe_priority_class(obj, deleted=deleted)
-        elif key == CLAIM:
-            self._observe_claim(read_claim(obj, self._settings), self.claims, deleted=deleted)
-        elif key == CLAIM_TEMPLATE:
-            self._observe_claim(read_claim_template(obj, self._settings), self.claim_templates, deleted=deleted)
+            self.surroundings.saw_priority_class(obj, deleted=deleted)
+        elif key in (CLAIM, CLAIM_TEMPLATE):
+            self._observe_claim(key, obj, deleted=deleted)
         elif key in QUEUE_KINDS or key in EXPOSING_KINDS or key in AUTOSCALING_KINDS:
             self._observe_beside(key, obj, deleted=deleted)
         else:
@@ -252,58 +236,26 @@ class ClusterState:
             self.outlived.add(uid)
 
     def _observe_node(self, obj: Mapping[str, Any], *, deleted: bool) -> None:
-        node = read_node(obj, self._settings)
-        if node is None:
-            return
-        before = self.nodes.get(node.meta.name)
-        if deleted:
-            self.nodes.pop(node.meta.name, None)
-        else:
-            self.nodes[node.meta.name] = node
-        if deleted or before is None or _matters(before) != _matters(node):
-            self.holdings.node_changed(node.meta.name)
-            for uid in self._pods_on.get(node.meta.name, ()):
+        self._mark_node(self.surroundings.saw_node(obj, deleted=deleted))
+
+    def _mark_node(self, name: str | None) -> None:
+        if name is not None:
+            self.holdings.node_changed(name)
+            for uid in self._pods_on.get(name, ()):
                 self._mark(uid)
 
     def _observe_namespace(self, obj: Mapping[str, Any], *, deleted: bool) -> None:
-        namespace = read_namespace(obj, self._settings)
-        if namespace is None:
-            return
-        name = namespace.meta.name
-        before = self.namespaces.get(name)
-        if deleted:
-            self.namespaces.pop(name, None)
-        else:
-            self.namespaces[name] = namespace
-        if deleted or before is None or before.meta.labels != namespace.meta.labels:
+        self._mark_namespace(self.surroundings.saw_namespace(obj, deleted=deleted))
+
+    def _mark_namespace(self, name: str | None) -> None:
+        if name is not None:
             for uid, top in self.belonging.tops().items():
                 if top.namespace == name:
                     self.dirty[uid] = None
 
-    def _observe_priority_class(self, obj: Mapping[str, Any], *, deleted: bool) -> None:
-        facts = read_object(obj)
-        value = obj.get("value")
-        if facts is None:
-            return
-        if deleted or not isinstance(value, int):
-            self.priority_classes.pop(facts.meta.name, None)
-        else:
-            self.priority_classes[facts.meta.name] = value
-
-    def _observe_claim(
-        self, claim: ClaimFacts | None, kept: dict[str, dict[str, ClaimFacts]], *, deleted: bool
-    ) -> None:
-        """Claims change what their users ask for and hold; a template is read before the pods that are made with it."""
-        if claim is None:
-            return
-        namespace = claim.namespace or ""
-        there = kept.setdefault(namespace, {})
-        before = there.pop(claim.name, None)
-        if not deleted:
-            there[claim.name] = claim
-        elif not there:
-            del kept[namespace]
-        for uid in {*(before.reserved_for if before is not None else ()), *claim.reserved_for}:
+    def _observe_claim(self, key: KindKey, obj: Mapping[str, Any], *, deleted: bool) -> None:
+        """Claims change what their users ask for and hold."""
+        for uid in self.surroundings.saw_claim(key, obj, deleted=deleted):
             self.holdings.claim_changed(uid)
             self._mark(uid)
 
@@ -360,6 +312,11 @@ class ClusterState:
                 self._mark_scaled(self.scaled.lost(uid))
         return dropped
 
+    def forget_around(self, key: KindKey, uids: frozenset[str], *, version: int) -> None:
+        """Drop the nodes or the namespaces that a complete list at ``version`` did not hold."""
+        for name in self.surroundings.keep_only(key, uids, version=version):
+            (self._mark_node if key == NODE else self._mark_namespace)(name)
+
     def keep_ignored(self, uids: frozenset[str], *, version: int) -> None:
         """Forget the ignored pods that a complete list at ``version`` did not hold."""
         for uid, seen in tuple(self._ignored_versions.items()):
@@ -405,13 +362,8 @@ class ClusterState:
     # What is derived from it
 
     def is_shown(self, namespace: str | None) -> bool:
-        """Whether workloads of the namespace are recorded: it is a project's, or all are."""
-        if namespace is None or namespace in self._settings.ignored_namespaces:
-            return False
-        if self._all_namespaces:
-            return True
-        found = self.namespaces.get(namespace)
-        return found is not None and found.project is not None
+        """Whether workloads of the namespace are recorded."""
+        return self.surroundings.is_shown(namespace)
 
     def workload_of(self, uid: str) -> str | None:
         """The uid of the workload that an object is on: as part of it, or as what stands in a queue for it."""
@@ -463,15 +415,16 @@ class ClusterState:
     def _view_around(self, top: Meta, pods: tuple[PodFacts, ...], children: Iterable[ObjectFacts] = ()) -> WorkloadView:
         children = tuple(children)
         namespace = top.namespace or ""
+        around = self.surroundings
         return WorkloadView(
             children=children,
             pods=pods,
             problems=self.belonging.problems_of(top.uid),
-            nodes=self.nodes,
-            namespace=self.namespaces.get(namespace),
-            priority_classes=self.priority_classes,
-            claims=self.claims.get(namespace, {}),
-            claim_templates=self.claim_templates.get(namespace, {}),
+            nodes=around.nodes,
+            namespace=around.namespaces.get(namespace),
+            priority_classes=around.priority_classes,
+            claims=around.claims.get(namespace, {}),
+            claim_templates=around.claim_templates.get(namespace, {}),
             exposures=self.exposed.of(top.namespace),
             autoscaler=self.scaled.of(top),
             queues=self.queued.of((top, *(child.meta for child in children), *(pod.meta for pod in pods))),
@@ -499,18 +452,12 @@ class ClusterState:
     @property
     def size(self) -> dict[str, int]:
         """How many facts of each sort are held."""
-        return {"objects": len(self.objects), "pods": len(self.pods), "nodes": len(self.nodes)}
+        return {"objects": len(self.objects), "pods": len(self.pods), "nodes": len(self.surroundings.nodes)}
 
 
 def _uid_of(obj: Mapping[str, Any]) -> str:
     metadata = obj.get("metadata")
     return str(metadata.get("uid")) if isinstance(metadata, Mapping) else ""
-
-
-def _matters(node: NodeFacts) -> tuple[object, ...]:
-    """What of a node shows on the records of its pods."""
-    devices = (node.gpu_product, node.gpu_memory_bytes, node.time_sliced, node.part_memory_bytes)
-    return (node.ready, node.node_pool, node.address, *devices)
 
 
 def _undeleted_pod(pod: PodFacts) -> PodFacts:

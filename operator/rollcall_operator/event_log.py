@@ -87,7 +87,9 @@ class EventLog:
 
     def _may_be_shown(self, namespace: str) -> bool:
         """Whether there may be records of the namespace: one that is not known yet may turn out to be a project's."""
-        return bool(namespace) and (self._state.is_shown(namespace) or namespace not in self._state.namespaces)
+        return bool(namespace) and (
+            self._state.is_shown(namespace) or namespace not in self._state.surroundings.namespaces
+        )
 
     async def run(self) -> None:
         """Write until cancelled; the pause grows with each failure."""

@@ -12,7 +12,7 @@ import aiohttp
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from rollcall.cluster_access import Access, cluster_uid, find_access
+from rollcall.cluster_access import Access, find_access
 from rollcall.domain.autoscaling import AUTOSCALING_KINDS
 from rollcall.domain.exposing import EXPOSING_KINDS
 from rollcall.domain.facts import KindKey
@@ -21,25 +21,10 @@ from rollcall.domain.queues import QUEUE_KINDS
 from rollcall.errors import ClusterError, RollcallError, SettingsError, StoreError, StoreUnavailable
 from rollcall.settings import Settings
 from rollcall.store.engine import create_engine, store_errors
-from rollcall.store.memory import (
-    load_remembered,
-    load_remembered_pods,
-    touch_cluster,
-    write_node_pools,
-    write_projects,
-)
+from rollcall.store.memory import load_remembered, load_remembered_pods
 from rollcall.store.retention import drop_expired, drop_expired_events, make_partitions
 from rollcall.store.schema import check_schema
-from rollcall_operator.cluster_state import (
-    CLAIM,
-    CLAIM_TEMPLATE,
-    NAMESPACE,
-    NODE,
-    POD,
-    PRIORITY_CLASS,
-    ClusterState,
-    EventType,
-)
+from rollcall_operator.cluster_state import POD, ClusterState, EventType
 from rollcall_operator.endpoints import Probes, serve
 from rollcall_operator.event_log import EventLog
 from rollcall_operator.event_watch import EventWatch
@@ -48,6 +33,8 @@ from rollcall_operator.leader import Leadership
 from rollcall_operator.life import WatchLife, watch_seconds
 from rollcall_operator.measures import Measures
 from rollcall_operator.owners import OwnerReader
+from rollcall_operator.places import ClusterIdentity, Places, read_identity
+from rollcall_operator.surroundings import CLAIM, CLAIM_TEMPLATE, NAMESPACE, NODE, PRIORITY_CLASS
 from rollcall_operator.sweep import Lists, Standing, Sweeper
 from rollcall_operator.teaching import Lessons, Teacher
 from rollcall_operator.watches import WatchedKind, Watches
@@ -129,7 +116,7 @@ class Operator:
         self._standings: dict[KindKey, Standing] = {}
         self._stage = "starting"
         self._engine: AsyncEngine = create_engine(settings.database, application_name="rollcall-operator")
-        self._cluster_id = ""
+        self._identity = ClusterIdentity(id="", name=settings.cluster.name)
         self._database_ok = True
 
     async def run(self) -> None:
@@ -216,7 +203,8 @@ class Operator:
         until = now() + timedelta(seconds=_BEGIN_SECONDS)
         while True:
             try:
-                self._cluster_id = self.settings.cluster.id or await cluster_uid(session, server)
+                cluster = self.settings.cluster
+                self._identity = await read_identity(session, server, id=cluster.id, name=cluster.name)
                 lessons = await teacher.begin()
             except ClusterError:
                 if now() > until:
@@ -314,22 +302,24 @@ class Operator:
         flusher = Flusher(
             self.state,
             self._engine,
-            self._cluster_id,
+            self._identity.id,
             settings=self.settings.cluster.domain(),
             batch_size=operator.batch_size,
             clock=now,
             measures=self.measures,
         )
+        domain = self.settings.cluster.domain()
+        places = Places(self.state.surroundings, self._engine, self._identity, domain)
         self._stage = "reading what the database remembers"
         await self._until_stopped(self._check_schema)
         await self._until_stopped(lambda: self._remember(flusher))
         await self._until_stopped(lambda: self._sweep(sweeper))
         self._stage = _READY
-        log.info("writing_started", cluster_id=self._cluster_id)
+        log.info("writing_started", cluster_id=self._identity.id)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._sweep_for_ever(sweeper)),
-                group.create_task(self._touch_for_ever()),
+                group.create_task(self._touch_for_ever(places)),
                 group.create_task(self._retain_for_ever()),
                 *(group.create_task(step) for step in self._keep_events(event_watch)),
             ]
@@ -341,7 +331,7 @@ class Operator:
         """What reads Kubernetes events and what writes them; nothing else waits for either."""
         if not self.settings.operator.events:
             return ()
-        events = EventLog(self.state, self._engine, self._cluster_id, clock=now, measures=self.measures)
+        events = EventLog(self.state, self._engine, self._identity.id, clock=now, measures=self.measures)
         return events.run(), watch.run(events.observe, watching=self.measures.kubernetes_events_watched.set)
 
     async def _until_stopped(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -362,15 +352,15 @@ class Operator:
     async def _remember(self, flusher: Flusher) -> None:
         with store_errors():
             async with self._engine.begin() as connection:
-                flusher.remembered = await load_remembered(connection, self._cluster_id)
-                flusher.remembered_pods = await load_remembered_pods(connection, self._cluster_id)
+                flusher.remembered = await load_remembered(connection, self._identity.id)
+                flusher.remembered_pods = await load_remembered_pods(connection, self._identity.id)
                 await make_partitions(connection, now=now())
         flusher.remembered_at_start = set(flusher.remembered)
         flusher.pods_at_start = {uid for pods in flusher.remembered_pods.values() for uid in pods}
         self.state.may_be_stored = flusher.may_be_stored
 
     async def _sweep(self, sweeper: Sweeper) -> None:
-        closed = await sweeper.sweep(self._engine, self._cluster_id)
+        closed = await sweeper.sweep(self._engine, self._identity.id)
         self.measures.sweeps.labels("done").inc()
         if closed:
             log.info("late_deletions_found", number=closed)
@@ -439,40 +429,18 @@ class Operator:
         await self.leadership.lost.wait()
         raise ClusterError("The Lease was lost; another operator may be writing, so this one ends.")
 
-    async def _touch_for_ever(self) -> None:
+    async def _touch_for_ever(self, places: Places) -> None:
         while True:
             oldest = self.life.oldest()
             try:
                 if oldest is not None:
-                    await self._touch(oldest)
+                    await places.write(oldest)
                 self._database_ok = True
             except StoreUnavailable:
                 self._database_ok = False
             except StoreError as error:
                 log.warning("touch_failed", error=str(error))
             await asyncio.sleep(TOUCH_SECONDS)
-
-    async def _touch(self, oldest: datetime) -> None:
-        state, cluster = self.state, self.settings.cluster
-        domain = cluster.domain()
-        projects = [
-            (name, found.project or name, found.meta.labels.get(domain.department_label) or "default")
-            for name, found in state.namespaces.items()
-            if state.is_shown(name)
-        ]
-        pools: dict[str, tuple[int, int]] = {}
-        for node in state.nodes.values():
-            nodes, gpus = pools.get(node.node_pool, (0, 0))
-            pools[node.node_pool] = (nodes + 1, gpus + node.allocatable.gpu_micros)
-        with store_errors():
-            async with self._engine.begin() as connection:
-                await touch_cluster(
-                    connection, cluster_id=self._cluster_id, name=cluster.name, watches_observed_at=oldest
-                )
-                await write_projects(connection, self._cluster_id, sorted(projects))
-                await write_node_pools(
-                    connection, self._cluster_id, [(name, *numbers) for name, numbers in sorted(pools.items())]
-                )
 
     async def _retain_for_ever(self) -> None:
         while True:

@@ -23,6 +23,7 @@ from rollcall.store.memory import open_pods, open_workloads
 from rollcall.store.records import DeletionSeen, Gone, OpenWorkload
 from rollcall_operator.cluster_state import POD, ClusterState, Ending
 from rollcall_operator.discovery import ServedKind, served_kinds
+from rollcall_operator.surroundings import NAMESPACE, NODE
 from rollcall_operator.watches import WatchedKind
 
 UNSERVED_FOR = timedelta(seconds=10)
@@ -184,9 +185,7 @@ class Sweeper:
             held = _held(state, key)
             missing = [uid for uid, facts in held.items() if facts.meta.key == key and uid not in listed.uids]
             if listed.standing is Standing.LISTED:
-                if key == POD:
-                    state.holdings.keep_only(listed.uids, version=listed.version)
-                    state.keep_ignored(listed.uids, version=listed.version)
+                self._keep_listed(key, listed)
                 closed += state.forget_unseen(missing, version=listed.version, at=now)
                 state.floor_version = max(state.floor_version, listed.version)
             elif self._is_unserved(key, listed):
@@ -207,6 +206,15 @@ class Sweeper:
                     )
         state.forget_owners()
         return closed
+
+    def _keep_listed(self, key: KindKey, listed: Listed) -> None:
+        """Forget what leaves no deletion behind."""
+        state = self._state
+        if key in (NODE, NAMESPACE):
+            state.forget_around(key, listed.uids, version=listed.version)
+        elif key == POD:
+            state.holdings.keep_only(listed.uids, version=listed.version)
+            state.keep_ignored(listed.uids, version=listed.version)
 
     def _is_unserved(self, key: KindKey, listed: Listed) -> bool:
         since = self._unserved_since.get(key)

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from rollcall.domain.facts import KindKey
-from rollcall_operator.cluster_state import NAMESPACE, NODE, POD, EventType
+from rollcall_operator.cluster_state import POD, EventType
+from rollcall_operator.surroundings import NAMESPACE, NODE
 
 NAMESPACE_NAME = "runai-team-a"
 JOB = KindKey(group="batch", kind="Job")

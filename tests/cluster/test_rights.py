@@ -72,9 +72,11 @@ async def test_callers_see_what_rbac_lets_them_list(
 ) -> None:
     one, other = two_projects
     nobody = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody", "namespace": "rollcall"}}
-    apply(nobody, *may_list("of-one", one), *may_list("of-all", None))
+    of_nodes = may_list("of-nodes", None)
+    of_nodes[1]["rules"] = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
+    apply(nobody, *may_list("of-one", one), *may_list("of-all", None), *of_nodes)
     apply(a_pod(one, "mine"), a_pod(other, "theirs"))
-    tokens = {name: cluster.token_of("rollcall", name) for name in ("nobody", "of-one", "of-all")}
+    tokens = {name: cluster.token_of("rollcall", name) for name in ("nobody", "of-one", "of-all", "of-nodes")}
     wiring = Wiring(
         dsn=database.dsn.get_secret_value(),
         kubeconfig=cluster.kubeconfig_of("rollcall", "rollcall-api"),
@@ -100,6 +102,13 @@ async def test_callers_see_what_rbac_lets_them_list(
                 assert (await ask("of-one", "/workloads/count")).json()["count"] == len(seen)
                 assert (await ask("of-one", f"/workloads/{mine['uid']}")).status_code == 200
                 assert (await ask("of-one", f"/workloads/{theirs['uid']}")).status_code == 404
+                assert [(await ask(who, "/nodes")).status_code for who in ("of-one", "of-all")] == [403, 403]
+                nodes = (await ask("of-nodes", "/nodes?limit=500")).json()["nodes"]
+                core: Any = client.CoreV1Api(api)
+                assert {found["name"] for found in nodes} == {found.metadata.name for found in core.list_node().items}
+                assert (await ask("of-nodes")).status_code == 403
+                projects = (await ask("of-one", "/org-unit/projects")).json()["projects"]
+                assert [found["status"]["namespace"] for found in projects] == [one]
                 everything = (await ask("of-all")).json()["workloads"]
                 assert {one, other} <= {found["namespace"] for found in everything}
                 rbac: Any = client.RbacAuthorizationV1Api(api)
@@ -111,8 +120,9 @@ async def test_callers_see_what_rbac_lets_them_list(
             assert not any(token in logged for token in tokens.values())
         finally:
             processes.api.stop()
-            rbac.delete_cluster_role_binding("of-all")
-            rbac.delete_cluster_role("of-all")
+            for name in ("of-all", "of-nodes"):
+                rbac.delete_cluster_role_binding(name)
+                rbac.delete_cluster_role(name)
 
 
 async def wait_until_up(caller: httpx.AsyncClient) -> None:

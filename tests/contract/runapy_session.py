@@ -30,6 +30,7 @@ STORED = {
     "CPU_MEMORY_REQUEST_BYTES",
     "CPU_MEMORY_LIMIT_BYTES",
 }
+MEASURED = {"IDLE_ALLOCATED_GPUS", "USED_CPU_CORES", "USED_CPU_MEMORY_BYTES", "USED_GPU_MEMORY_BYTES"}
 FILTERS = {
     "in progress": ["phase=$ing"],
     "running on a GPU since then": ["phase==Running", "allocatedGPU>=1.333333", "createdAt>=2021-01-01T00:00:00Z"],
@@ -134,6 +135,82 @@ async def metrics(session: Session, workload_id: str) -> dict[str, Any]:
     for answer in answers:
         model.from_dict(answer)
     return {"stored": answers[0]["measurements"], "bare": answers[1]["measurements"]}
+
+
+async def places(session: Session) -> dict[str, Any]:
+    """Clusters, nodes, pools, projects, departments and workload types, each through this version's own models.
+
+    The model of a project's page in 1.224.0 is another object's by mistake of its generator, so there its parts are
+    asked; 1.218.0 has neither node pools nor workload types under the paths of today.
+    """
+    units = session.client.organizations
+    clusters = await session.ask(units.clusters.get_clusters)
+    one = clusters[0]["uuid"]
+    found: dict[str, Any] = {
+        "clusters": clusters,
+        "cluster": await session.ask(units.clusters.get_cluster_by_uuid, one, verbosity="metadata"),
+        "nodes": await session.ask(units.nodes.get_nodes, one),
+        "named": await session.ask(units.nodes.get_nodes, one, node_name="gpu-1"),
+        "projects": await session.ask(units.projects.get_projects, limit=1, sort_by="name", filter_by=["name=^team"]),
+        "project": await session.ask(units.projects.get_project, "team-a"),
+        "departments": await session.ask(units.departments.get_departments, sort_order="desc"),
+        "department": await session.ask(units.departments.get_department, "default"),
+        "telemetry": {
+            kind.value: (await session.ask(units.nodes.get_node_telemetry, kind, group_by=["Node"]))
+            for kind in models.NodeTelemetryType
+            if kind.value not in MEASURED
+        },
+    }
+    for cluster in [*clusters, found["cluster"]]:
+        models.DisplayedCluster.from_dict(cluster)
+    for page in (found["nodes"], found["named"]):
+        models.Nodes.from_dict(page)
+    for answer in found["telemetry"].values():
+        models.TelemetryResponse.from_dict(answer)
+    models.GetDepartments200Response.from_dict(found["departments"])
+    if hasattr(models, "WorkloadTypeConfig"):
+        models.DepartmentForList.from_dict(found["department"])
+        models.DepartmentProjectParent.from_dict(found["project"]["parent"])
+        models.ProjectStatus.from_dict(found["project"]["status"])
+        models.TotalResources.from_dict(found["project"]["totalResources"])
+        found |= await newer_places(session, one)
+    else:
+        models.GetProjects200Response.from_dict(found["projects"])
+        models.GetProjects200ResponseProjectsInner.from_dict(found["project"])
+        models.GetDepartments200ResponseDepartmentsInner.from_dict(found["department"])
+    return found
+
+
+async def newer_places(session: Session, cluster: str) -> dict[str, Any]:
+    """What only the newer client asks for."""
+    units, kinds = session.client.organizations, session.client.workloads.workload_properties
+    by_type = models.NodeFilterSortFields.GPUTYPE
+    found = {
+        "tenant nodes": await session.ask(units.nodes.get_tenant_nodes, sort_by=by_type, filter_by=["status==Ready"]),
+        "counts": [
+            await session.ask(units.nodes.count_tenant_nodes, search="gpu"),
+            await session.ask(units.nodes.count_nodes, cluster, filter_by=["nodePool==big"]),
+            await session.ask(units.projects.count_projects, search="team"),
+            await session.ask(units.departments.count_departments),
+            await session.ask(units.node_pools.count_nodepools, filter_by=[]),
+        ],
+        "pools": await session.ask(units.node_pools.get_nodepools, sort_by=models.NodepoolSortFilterFields.NAME),
+        "types": await session.ask(kinds.list_workload_types, filter_by=["group==apps"], external_types_only=True),
+        "categories": await session.ask(kinds.list_categories),
+        "priorities": await session.ask(kinds.get_workload_priorities, sort_by="value", sort_order="desc"),
+    }
+    found["type"] = await session.ask(kinds.get_workload_type, found["types"]["types"][0]["id"])
+    found["category"] = await session.ask(kinds.get_category_by_id, found["type"]["categoryId"])
+    models.Nodes.from_dict(found["tenant nodes"])
+    for count in found["counts"]:
+        models.CountNodes200Response.from_dict(count)
+    models.GetNodepools200Response.from_dict(found["pools"])
+    models.GetWorkloadPriorities200Response.from_dict(found["priorities"])
+    models.ListWorkloadTypes200Response.from_dict(await session.ask(kinds.list_workload_types))
+    models.WorkloadTypeConfig.from_dict(found["type"])
+    for category in [*found["categories"]["categories"], found["category"]]:
+        models.WorkloadCategory.from_dict(category)
+    return found
 
 
 def told_of(record: dict[str, Any]) -> bool:
@@ -259,7 +336,11 @@ async def run(kind: str, address: str, unknown_id: str) -> dict[str, Any]:
             "happened": {one["name"]: await happened(session, one["id"]) for one in live + deleted if told_of(one)},
             "metrics": await metrics(session, next(one["id"] for one in live if one["name"] == "full-Running")),
             "pods": await pods(session, next(one["id"] for one in live if one["name"] == "full-Running")),
+            "places": await places(session),
             "faults": {
+                "node_telemetry": await session.fault(
+                    session.client.organizations.nodes.get_node_telemetry, telemetry_type="USED_CPU_CORES"
+                ),
                 "metrics": await session.fault(
                     api.get_workload_metrics,
                     unknown_id,

@@ -16,12 +16,12 @@ from kubernetes.client import Configuration
 from sqlalchemy.ext.asyncio import AsyncEngine
 from support.api_process import ApiProcess
 from support.reviewing_server import CLUSTER_WIDE, ReviewingServer
-from support.workload_builders import START, a_pod, a_workload, uid_of
+from support.workload_builders import START, a_pod, a_project, a_workload, uid_of
 
 from rollcall.cluster_access import Access
 from rollcall.domain.records import WorkloadRecord
 from rollcall.settings import DatabaseSettings, Settings
-from rollcall.store.memory import write_projects
+from rollcall.store.places import write_projects
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall_api import rights as rights_module
 from rollcall_api.app import create_app
@@ -86,7 +86,7 @@ async def two_projects(engine: AsyncEngine, write) -> None:
     await write(Batch(workloads=(a_workload("of-a", namespace=A), a_workload("of-b", namespace=B), *old)))
     await write(Batch(gone_workloads=tuple(gone(record) for record in old)), after=1)
     async with engine.begin() as connection:
-        projects = [(A, "team-a", "default"), (B, "team-b", "default")]
+        projects = [a_project(A), a_project(B, "team-b")]
         await write_projects(connection, uid_of("cluster"), projects)
 
 
@@ -396,7 +396,7 @@ async def test_the_api_server_is_not_flooded(
     client_of: Clients, api_server: ReviewingServer, engine: AsyncEngine
 ) -> None:
     async with engine.begin() as connection:
-        projects = [(f"project-{number:03}", f"p{number}", "default") for number in range(3 * REVIEWS_AT_ONCE)]
+        projects = [a_project(f"project-{number:03}", f"p{number}") for number in range(3 * REVIEWS_AT_ONCE)]
         await write_projects(connection, uid_of("cluster"), projects)
     api_server.let_in(TOKEN, "ada", "project-007")
     api_server.open_for_projects.clear()
@@ -503,3 +503,105 @@ async def test_no_token_is_ever_logged(database: DatabaseSettings, api_server: R
     assert api_server.credentials == {"Bearer own-secret-token"}
     assert "review_failed" in log
     assert "secret-token" not in log
+
+
+PLACES = (
+    "clusters",
+    "node-pools",
+    "node-pools/count",
+    "org-unit/projects",
+    "org-unit/projects/count",
+    "org-unit/departments",
+    "org-unit/departments/count",
+    "workload-types",
+    "workload-categories",
+    "workload-priorities",
+)
+NODES = (
+    "nodes",
+    "nodes/count",
+    "nodes/telemetry?telemetryType=TOTAL_GPUS",
+    f"clusters/{uid_of('cluster')}/nodes",
+    f"clusters/{uid_of('cluster')}/nodes/count",
+)
+
+
+@pytest.mark.parametrize("path", [*PLACES, *NODES])
+async def test_nobody_sees_places_without_a_token_or_a_right(
+    client_of: Clients, api_server: ReviewingServer, path: str
+) -> None:
+    assert (await client_of(None).get(f"/api/v1/{path}")).status_code == 401
+    assert (await client_of("nobodys").get(f"/api/v1/{path}")).status_code == 401
+    api_server.let_in(TOKEN, "ada")
+    answer = await client_of().get(f"/api/v1/{path}")
+    what = "nodes" if path in NODES else "workloads.rollcall.dev in any namespace"
+    assert (answer.status_code, answer.json()["message"]) == (403, f"You may not list {what}.")
+
+
+@pytest.mark.parametrize("path", NODES)
+async def test_who_may_list_nodes_sees_them_and_no_workload(
+    client_of: Clients, api_server: ReviewingServer, path: str
+) -> None:
+    api_server.let_in(TOKEN, "ada")
+    api_server.may_list_nodes.add("ada")
+    assert (await client_of().get(f"/api/v1/{path}")).status_code == 200
+    assert (await client_of().get("/api/v1/workloads")).status_code == 403
+
+
+@pytest.mark.parametrize("path", NODES)
+async def test_the_right_to_all_workloads_is_none_to_nodes(
+    client_of: Clients, api_server: ReviewingServer, path: str
+) -> None:
+    api_server.let_in(TOKEN, "ada", CLUSTER_WIDE)
+    assert (await client_of().get("/api/v1/workloads")).status_code == 200
+    assert (await client_of().get(f"/api/v1/{path}")).status_code == 403
+
+
+async def test_the_right_to_nodes_is_kept_and_withdrawn_like_any_other(
+    client_of: Clients, api_server: ReviewingServer, clock: Clock
+) -> None:
+    api_server.let_in(TOKEN, "ada")
+    api_server.may_list_nodes.add("ada")
+    for _ in range(3):
+        assert (await client_of().get("/api/v1/nodes")).status_code == 200
+    assert api_server.nodes_asked == ["ada"]
+    api_server.may_list_nodes.clear()
+    clock.now += KEPT_SECONDS
+    assert (await client_of().get("/api/v1/nodes")).status_code == 403
+
+
+@pytest.mark.parametrize("path", [path for path in PLACES if not path.startswith("org-unit")])
+async def test_any_right_to_workloads_shows_clusters_pools_and_types(
+    client_of: Clients, api_server: ReviewingServer, path: str
+) -> None:
+    api_server.let_in(TOKEN, "ada", A)
+    assert (await client_of().get(f"/api/v1/{path}")).status_code == 200
+    assert api_server.nodes_asked == []
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "projects", "departments"),
+    [
+        ([A], ["team-a"], {"default": ["team-a"]}),
+        ([B], ["team-b"], {"default": ["team-b"]}),
+        ([CLUSTER_WIDE], ["team-a", "team-b"], {"default": ["team-a", "team-b"]}),
+    ],
+)
+async def test_projects_and_departments_are_those_of_the_callers_namespaces(
+    client_of: Clients,
+    api_server: ReviewingServer,
+    namespaces: list[str | None],
+    projects: list[str],
+    departments: dict[str, list[str]],
+) -> None:
+    api_server.let_in(TOKEN, "ada", *namespaces)
+    client = client_of()
+    page = (await client.get("/api/v1/org-unit/projects", params={"sortBy": "name"})).json()
+    assert [one["id"] for one in page["projects"]] == projects
+    assert (await client.get("/api/v1/org-unit/projects/count")).json() == {"count": len(projects)}
+    page = (await client.get("/api/v1/org-unit/departments")).json()
+    children = {one["id"]: [child["id"] for child in one["children"]] for one in page["departments"]}
+    assert children == departments
+    for project in ("team-a", "team-b"):
+        answer = await client.get(f"/api/v1/org-unit/projects/{project}")
+        assert answer.status_code == (200 if project in projects else 404)

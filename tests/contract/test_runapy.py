@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from support.api_process import ApiProcess
+from support.places import a_node, a_pool
 from support.runapy import REQUIREMENTS, VERSIONS, python_with, run_session
-from support.workload_builders import START, a_pod, a_request, a_workload, an_event, uid_of
+from support.workload_builders import START, a_pod, a_project, a_request, a_workload, an_event, uid_of
 
 from rollcall.domain.attachments import Connection, ConnectionType, Datasource, DatasourceType, Tool, Topology
 from rollcall.domain.constraints import Constraints, NodeExpression, NodeTerm, Toleration
@@ -38,6 +39,7 @@ from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine
 from rollcall.store.event_writes import OwnedEvent, write_events
 from rollcall.store.memory import touch_cluster
+from rollcall.store.places import write_node_pools, write_nodes, write_projects
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
 
@@ -210,6 +212,7 @@ def address(shared_database: DatabaseSettings, tmp_path_factory: pytest.TempPath
             ),
         )
     )
+    asyncio.run(_write_places(shared_database))
     asyncio.run(_happen(shared_database))
     with ApiProcess(tmp_path_factory.mktemp("api"), shared_database) as api:
         yield api.address
@@ -222,6 +225,18 @@ async def _write(database: DatabaseSettings, *batches: Batch) -> None:
             async with engine.begin() as connection:
                 await write_batch(connection, CLUSTER, batch, observed_at=START)
                 await touch_cluster(connection, cluster_id=CLUSTER, name="test", watches_observed_at=START)
+    finally:
+        await engine.dispose()
+
+
+async def _write_places(database: DatabaseSettings) -> None:
+    engine = create_engine(database, application_name="test")
+    nodes = [a_node("gpu-1"), a_node("gpu-2", ready="Unknown"), a_node("cpu-1", pool=None, gpus=0)]
+    try:
+        async with engine.begin() as connection:
+            await write_nodes(connection, CLUSTER, nodes, present={node.meta.uid for node in nodes})
+            await write_node_pools(connection, CLUSTER, [a_pool(), a_pool("default", label=None)])
+            await write_projects(connection, CLUSTER, [a_project(), a_project("runai-b", "team-b")])
     finally:
         await engine.dispose()
 
@@ -432,9 +447,31 @@ def values_of(answer: dict[str, Any]) -> dict[tuple[str, ...], Decimal]:
     }
 
 
+def test_its_models_take_the_places(session: tuple[str, dict[str, Any]]) -> None:
+    version, seen = session
+    found = seen["places"]
+    assert [one["uuid"] for one in found["clusters"]] == [found["cluster"]["uuid"]] == [CLUSTER]
+    assert [one["name"] for one in found["nodes"]["nodes"]] == ["cpu-1", "gpu-1", "gpu-2"]
+    assert [one["name"] for one in found["named"]["nodes"]] == ["gpu-1"]
+    assert ([one["name"] for one in found["projects"]["projects"]], found["projects"]["next"]) == (["team-a"], 1)
+    assert [one["id"] for one in found["departments"]["departments"]] == [found["department"]["id"]] == ["default"]
+    sums = {kind: values_of(answer) for kind, answer in found["telemetry"].items()}
+    assert sum(sums["TOTAL_GPUS"].values()) == 16
+    assert sums["READY_GPU_NODES"][(uid_of("gpu-1"),)] == 1
+    assert len(sums) == {"1.218.0": 5, "1.224.0": 12}[version]
+    if version == "1.224.0":
+        assert [one["name"] for one in found["tenant nodes"]["nodes"]] == ["gpu-1", "cpu-1"]
+        assert [one["count"] for one in found["counts"]] == [2, 2, 2, 1, 2]
+        assert [one["name"] for one in found["pools"]["nodepools"]] == ["big", "default"]
+        assert found["types"]["types"][0] == found["type"]
+        assert found["category"] in found["categories"]["categories"]
+        assert found["priorities"]["priorities"][0]["value"] == 150
+
+
 @pytest.mark.parametrize(
     ("asked", "raised", "code", "words"),
     [
+        ("node_telemetry", "BadRequestException", 400, "nothing is measured of nodes"),
         ("group_by", "BadRequestException", 400, "groupBy"),
         ("limit", "BadRequestException", 400, "limit"),
         ("events", "NotFoundException", 404, "no workload"),

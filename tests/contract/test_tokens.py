@@ -14,12 +14,12 @@ from aiohttp import web
 from kubernetes.client import Configuration
 from sqlalchemy.ext.asyncio import AsyncEngine
 from support.reviewing_server import ReviewingServer
-from support.workload_builders import a_workload, uid_of
+from support.workload_builders import a_project, a_workload, uid_of
 
 from rollcall.cluster_access import Access
 from rollcall.errors import SettingsError
 from rollcall.settings import DatabaseSettings, Settings
-from rollcall.store.memory import write_projects
+from rollcall.store.places import write_projects
 from rollcall.store.records import Batch
 from rollcall_api.app import create_app
 from rollcall_api.applications import Application, ApplicationsFile, ServiceAccountTokens, known
@@ -68,7 +68,7 @@ async def caller(
     """A client of an API that knows applications, with a workload in each of two namespaces."""
     await write(Batch(workloads=(a_workload("of-a", namespace=A), a_workload("of-b", namespace=B))))
     async with engine.begin() as connection:
-        await write_projects(connection, uid_of("cluster"), [(A, "team-a", "d"), (B, "team-b", "d")])
+        await write_projects(connection, uid_of("cluster"), [a_project(A), a_project(B, "team-b")])
     configuration: Any = Configuration()
     configuration.host = api_server.url
     access = Access(configuration)

@@ -18,7 +18,8 @@ from rollcall.domain.facts import (
     WorkloadView,
 )
 from rollcall.domain.kinds.catalogue import is_catalogued
-from rollcall.domain.reading import read_namespace, read_node, read_object, read_pod
+from rollcall.domain.node_reading import read_node
+from rollcall.domain.reading import read_namespace, read_object, read_pod
 from rollcall.domain.records import Phase, Remembered, RememberedPod
 from rollcall_demo.cluster_contents import GPUS_PER_NODE, PRIORITIES, PROJECTS
 from rollcall_demo.command import FATAL_GRACE_SECONDS

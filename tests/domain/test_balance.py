@@ -11,7 +11,8 @@ from support.observed import NOW, SETTINGS
 from rollcall.domain.balance import balance
 from rollcall.domain.claims import read_claim
 from rollcall.domain.derivation import derive
-from rollcall.domain.reading import read_node, read_pod
+from rollcall.domain.node_reading import read_node
+from rollcall.domain.reading import read_pod
 from rollcall.domain.records import Remembered, Resources
 from rollcall.explain.gathering import gather
 

@@ -9,8 +9,9 @@ from rollcall.domain.accounting import allocated, held_by
 from rollcall.domain.facts import DomainSettings
 from rollcall.domain.gpus import is_mig, is_part, part_memory_bytes, part_micros, shared_gpu
 from rollcall.domain.kinds.catalogue import entry_for
+from rollcall.domain.node_reading import read_node
 from rollcall.domain.quantities import MOST
-from rollcall.domain.reading import read_node, read_pod
+from rollcall.domain.reading import read_pod
 from rollcall.domain.records import GpuRequestType, Remembered, Resources
 from rollcall.domain.requests import effective_request, pod_request
 from rollcall.domain.roles import ask

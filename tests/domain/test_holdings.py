@@ -12,8 +12,9 @@ from rollcall.domain.facts import KindKey
 from rollcall.domain.placing import Missing
 from rollcall.domain.reading import read_pod
 from rollcall.domain.records import Remembered
-from rollcall_operator.cluster_state import CLAIM, NAMESPACE, NODE, POD, ClusterState, EventType
+from rollcall_operator.cluster_state import POD, ClusterState, EventType
 from rollcall_operator.measures import Measures
+from rollcall_operator.surroundings import CLAIM, NAMESPACE, NODE
 
 DEPLOYMENT = KindKey(group="apps", kind="Deployment")
 
@@ -75,7 +76,7 @@ class Cluster:
     def expected(self):
         """The same, counted anew."""
         pods = [read_pod(one, SETTINGS) for one in self.pods.values()]
-        return balance([], pods, self.state.nodes, SETTINGS, self.state.claims)
+        return balance([], pods, self.state.surroundings.nodes, SETTINGS, self.state.surroundings.claims)
 
 
 EVENTS = st.lists(
@@ -190,4 +191,4 @@ def test_a_claim_that_is_allocated_after_its_pod_was_seen():
     cluster.see(CLAIM, claim_of("shared", "team-b", ["pod-1", "pod-0"]), EventType.DELETED)
     cluster.flush()
     assert cluster.state.holdings.recorded == sum(cluster.state.holdings.bound().values()) == 0
-    assert cluster.state.claims == {}
+    assert cluster.state.surroundings.claims == {}

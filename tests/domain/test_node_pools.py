@@ -4,7 +4,7 @@ import pytest
 from support.observed import SETTINGS, latched, node, obj, observe, pod, template
 
 from rollcall.domain.node_pools import pool_of_node, requested_node_pools
-from rollcall.domain.reading import read_node
+from rollcall.domain.node_reading import read_node
 from rollcall.domain.records import RememberedPod
 
 LABELS = SETTINGS.node_pool_labels

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.observed import SETTINGS
 
+from rollcall.domain.node_reading import read_node
 from rollcall.domain.reading import (
     MOST_CONDITIONS,
     MOST_LABELS,
@@ -20,7 +21,6 @@ from rollcall.domain.reading import (
     read_instant,
     read_meta,
     read_namespace,
-    read_node,
     read_object,
     read_pod,
 )

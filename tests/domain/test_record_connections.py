@@ -9,7 +9,7 @@ from rollcall.domain.attachments import Connection, ConnectionType, Tool
 from rollcall.domain.connections import MOST_CONNECTIONS
 from rollcall.domain.exposing import INGRESS, SERVICE, read_ingress, read_service
 from rollcall.domain.exposure_index import ExposureIndex
-from rollcall.domain.reading import read_node
+from rollcall.domain.node_reading import read_node
 
 SPACE = "runai-team-a"
 APP = {"app": "w"}

@@ -22,9 +22,10 @@ from rollcall.store.schema import migrate
 from rollcall.store.writes import write_batch
 from rollcall_demo.resources import JOB
 from rollcall_operator import flusher as flushing
-from rollcall_operator.cluster_state import NAMESPACE, ClusterState, EventType
+from rollcall_operator.cluster_state import ClusterState, EventType
 from rollcall_operator.flusher import LONGEST_PAUSE_SECONDS, Flusher
 from rollcall_operator.measures import Measures
+from rollcall_operator.surroundings import NAMESPACE
 
 OperatorOf = Callable[..., OperatorProcess]
 

@@ -20,9 +20,10 @@ from rollcall.store.engine import create_engine
 from rollcall_demo.programs import free_ports
 from rollcall_demo.resources import EVENT, JOB
 from rollcall_operator import event_log
-from rollcall_operator.cluster_state import NAMESPACE, POD
+from rollcall_operator.cluster_state import POD
 from rollcall_operator.event_log import BATCH, HOLD, MOST_WAITING, EventLog
 from rollcall_operator.measures import Measures
+from rollcall_operator.surroundings import NAMESPACE
 
 OperatorOf = Callable[..., OperatorProcess]
 

@@ -13,7 +13,8 @@ from rollcall.domain.facts import KindKey
 from rollcall.domain.placing import Missing
 from rollcall.settings import DatabaseSettings
 from rollcall_demo.resources import DEPLOYMENT, JOB, REPLICASET
-from rollcall_operator.cluster_state import NAMESPACE, POD
+from rollcall_operator.cluster_state import POD
+from rollcall_operator.surroundings import NAMESPACE
 from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
 
 pytestmark = pytest.mark.anyio

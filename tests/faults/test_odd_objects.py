@@ -16,18 +16,12 @@ from rollcall.domain.facts import DomainSettings, KindKey
 from rollcall.domain.placing import Missing
 from rollcall.settings import ClusterSettings, DatabaseSettings, Settings
 from rollcall.store.engine import create_engine
-from rollcall_operator.cluster_state import (
-    NAMESPACE,
-    NODE,
-    POD,
-    PRIORITY_CLASS,
-    ClusterState,
-    EventType,
-)
+from rollcall_operator.cluster_state import POD, ClusterState, EventType
 from rollcall_operator.discovery import ServedKind
 from rollcall_operator.flusher import Flusher
 from rollcall_operator.measures import Measures
 from rollcall_operator.running import Operator, watched_kinds
+from rollcall_operator.surroundings import NAMESPACE, NODE, PRIORITY_CLASS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = KindKey(group="batch", kind="Job")

@@ -11,7 +11,8 @@ from support.simulated_cluster import a_container, a_pod_body, owned_by
 from rollcall.domain.placing import Missing
 from rollcall.settings import DatabaseSettings
 from rollcall_demo.resources import DEPLOYMENT, REPLICASET
-from rollcall_operator.cluster_state import NAMESPACE, POD
+from rollcall_operator.cluster_state import POD
+from rollcall_operator.surroundings import NAMESPACE
 
 pytestmark = pytest.mark.anyio
 

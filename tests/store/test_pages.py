@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from support.workload_builders import START, a_request, a_workload, uid_of
+from support.workload_builders import START, a_project, a_request, a_workload, uid_of
 
 from rollcall.domain.records import Category, Phase, WorkloadRecord
 from rollcall.store.fields import Field
-from rollcall.store.memory import touch_cluster, write_projects
+from rollcall.store.memory import touch_cluster
 from rollcall.store.pages import (
     EVERYTHING,
     PageQuery,
@@ -22,6 +22,7 @@ from rollcall.store.pages import (
     workload_count,
     workload_page,
 )
+from rollcall.store.places import write_projects
 from rollcall.store.records import Batch, DeletionSeen, Gone, StoredWorkload
 from rollcall.store.writes import write_batch
 
@@ -226,7 +227,7 @@ async def test_the_freshness_is_the_oldest_watchs_and_comes_even_with_nothing(en
 
 async def test_the_namespaces_that_were_ever_projects_are_known(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
-        await write_projects(connection, "c1", [("runai-b", "b", "d"), ("runai-a", "a", "d")])
-        await write_projects(connection, "c2", [("runai-a", "a2", "d2")])
-        await write_projects(connection, "c1", [("runai-b", "renamed", "d")])
+        await write_projects(connection, "c1", [a_project("runai-b", "b", "d"), a_project("runai-a", "a", "d")])
+        await write_projects(connection, "c2", [a_project("runai-a", "a2", "d2")])
+        await write_projects(connection, "c1", [a_project("runai-b", "renamed", "d")])
         assert await known_namespaces(connection) == ("runai-a", "runai-b")

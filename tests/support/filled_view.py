@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from support.workload_builders import START, a_pod, a_request, a_workload, an_event, uid_of
+from support.places import a_node, a_pool
+from support.workload_builders import START, a_pod, a_project, a_request, a_workload, an_event, uid_of
 
+from rollcall.contract import made_id
 from rollcall.domain.records import Phase, PodRecord, WorkloadRecord
 from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine
 from rollcall.store.event_writes import OwnedEvent, write_events
-from rollcall.store.memory import touch_cluster, write_node_pools, write_projects
+from rollcall.store.memory import touch_cluster
+from rollcall.store.places import write_node_pools, write_nodes, write_projects
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
 
@@ -44,6 +47,11 @@ class Project:
         return {
             "workloadId": uid_of(f"{state}-{self.number:03}"),
             "podId": uid_of(f"{state}-{self.number:03}-0"),
+            "clusterUuid": CLUSTER,
+            "projectId": self.id,
+            "departmentId": "default",
+            "workloadTypeId": made_id("workload type", "batch", "Job"),
+            "categoryId": made_id("workload category", "Train"),
         }
 
     def workload(self, *, deleted: bool = False) -> WorkloadRecord:
@@ -104,9 +112,11 @@ async def _fill(database: DatabaseSettings) -> None:
     try:
         async with engine.begin() as connection:
             await touch_cluster(connection, cluster_id=CLUSTER, name="test", watches_observed_at=START)
-            projects = [(found.namespace, found.id, "default") for found in PROJECTS]
+            projects = [a_project(found.namespace, found.id) for found in PROJECTS]
             await write_projects(connection, CLUSTER, projects)
-            await write_node_pools(connection, CLUSTER, [("big", 4, 32), ("small", 2, 2)])
+            await write_node_pools(connection, CLUSTER, [a_pool("big"), a_pool("small")])
+            node = a_node("gpu-1")
+            await write_nodes(connection, CLUSTER, [node], present={node.meta.uid})
             await write_batch(connection, CLUSTER, alive, observed_at=START)
             await write_batch(connection, CLUSTER, closed, observed_at=gone_at)
             events = [found.event(deleted=deleted) for found in PROJECTS for deleted in (False, True)]

@@ -7,7 +7,8 @@ from typing import Any
 from rollcall.domain.derivation import Derivation, derive
 from rollcall.domain.facts import DomainSettings, Meta, NodeFacts, ObjectFacts, PodFacts, WorkloadView
 from rollcall.domain.kinds import catalogue
-from rollcall.domain.reading import read_node, read_object, read_pod
+from rollcall.domain.node_reading import read_node
+from rollcall.domain.reading import read_object, read_pod
 from rollcall.domain.records import Remembered, RememberedPod
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

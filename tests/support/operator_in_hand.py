@@ -9,9 +9,10 @@ from support.simulated_cluster import RUNNING, a_pod_body, owned_by
 
 from rollcall.domain.facts import DomainSettings, KindKey
 from rollcall_demo.resources import JOB, Resource
-from rollcall_operator.cluster_state import NAMESPACE, NODE, POD, ClusterState, EventType
+from rollcall_operator.cluster_state import POD, ClusterState, EventType
 from rollcall_operator.flusher import Flusher
 from rollcall_operator.measures import Measures
+from rollcall_operator.surroundings import NAMESPACE, NODE
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -27,6 +27,9 @@ class ReviewingServer:
         self.users: dict[str, dict[str, Any]] = {}
         self.rights: set[tuple[str, str | None]] = set()
         self.tokens_asked: list[str] = []
+        self.may_list_nodes: set[str] = set()
+        """Usernames."""
+        self.nodes_asked: list[str] = []
         self.rights_asked: list[tuple[str, str | None]] = []
         self.specs: list[dict[str, Any]] = []
         self.credentials: set[str | None] = set()
@@ -114,6 +117,10 @@ class ReviewingServer:
         spec = await self._spec_of(request, "SubjectAccessReview")
         self.specs.append(spec)
         attributes = spec["resourceAttributes"]
+        if attributes == {"group": "", "resource": "nodes", "verb": "list"}:
+            self.nodes_asked.append(spec["user"])
+            allowed = spec["user"] in self.may_list_nodes
+            return await self._answered("SubjectAccessReview", {"allowed": allowed}, self.open)
         assert (attributes["group"], attributes["resource"], attributes["verb"]) == (
             "rollcall.dev",
             "workloads",

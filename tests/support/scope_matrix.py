@@ -11,7 +11,7 @@ from support.workload_builders import uid_of
 
 Body = Mapping[str, Any]
 
-OF_A_PROJECT = frozenset({"workloadId", "podId"})
+OF_A_PROJECT = frozenset({"workloadId", "podId", "projectId"})
 """Path parameters that name something within a project: it is there, or it looks as if it were not."""
 
 NAMESPACES = {found.namespace: found for found in PROJECTS}
@@ -27,6 +27,10 @@ class Shown:
     query: Mapping[str, str]
 
 
+def _children(department: Body) -> list[Project]:
+    return [PROJECT_IDS[found["id"]] for found in department["children"]]
+
+
 SHOWN = {
     "get_workloads": Shown(
         lambda body: [NAMESPACES[found["namespace"]] for found in body["workloads"]], {"limit": "500"}
@@ -38,8 +42,32 @@ SHOWN = {
     ),
     "list_pods": Shown(lambda body: [WORKLOADS[found["workloadId"]] for found in body["pods"]], {"limit": "500"}),
     "count_pods": Shown(lambda body: int(body["count"]), {}),
+    "get_projects": Shown(lambda body: [PROJECT_IDS[found["id"]] for found in body["projects"]], {"limit": "500"}),
+    "count_projects": Shown(lambda body: int(body["count"]), {}),
+    "get_departments": Shown(lambda body: _children(*body["departments"]), {}),
+    "get_department": Shown(_children, {}),
 }
 """By the name of the operation, for those that show more than one thing."""
+
+FOR_ANY_RIGHT = frozenset(
+    {
+        "count_departments",
+        "count_nodepools",
+        "get_category_by_id",
+        "get_cluster_by_uuid",
+        "get_clusters",
+        "get_nodepools",
+        "get_workload_priorities",
+        "get_workload_type",
+        "list_categories",
+        "list_workload_types",
+    }
+)
+"""What shows the same to whoever may see workloads somewhere."""
+
+FOR_NODES = frozenset({"count_nodes", "count_tenant_nodes", "get_node_telemetry", "get_nodes", "get_tenant_nodes"})
+"""What no right to workloads shows."""
+
 
 SCOPED = tuple(found for found in OPERATIONS if found.is_scoped)
 
@@ -48,6 +76,9 @@ def fault_of(ask: httpx.Client, operation: Operation, seen: Collection[Project])
     """What is wrong with what a caller sees who may see these projects; empty where nothing is."""
     if not seen:
         return _wrong_status(ask.get(operation.target(PROJECTS[0].ids())), 403)
+    if operation.id in FOR_NODES | FOR_ANY_RIGHT:
+        wanted_of_all = 403 if operation.id in FOR_NODES else 200
+        return _wrong_status(ask.get(operation.target(PROJECTS[0].ids())), wanted_of_all)
     states = (False, True)
     if OF_A_PROJECT & set(operation.names("path")):
         unseen = [found for found in PROJECTS if found not in seen][:2]
@@ -68,7 +99,7 @@ def fault_of(ask: httpx.Client, operation: Operation, seen: Collection[Project])
     faults = []
     for deleted in states if "deleted" in operation.names("query") else states[:1]:
         query = {**shown.query, **({"deleted": "true"} if deleted else {})}
-        answer = ask.get(operation.target({}, **query))
+        answer = ask.get(operation.target(PROJECTS[0].ids(), **query))
         faults.append(_wrong_status(answer, 200) or _wrong_rows(shown.of(answer.json()), seen))
     return "; ".join(filter(None, faults))
 

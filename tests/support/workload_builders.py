@@ -21,6 +21,7 @@ from rollcall.domain.records import (
     Source,
     WorkloadRecord,
 )
+from rollcall.store.places import ProjectNamespace
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -110,6 +111,12 @@ def a_pod(name: str = "train-0", *, workload: str = "train", **changes: Any) -> 
         k8s_phase_at=START,
     )
     return replace(record, **changes)
+
+
+def a_project(
+    namespace: str = "runai-team-a", project: str = "team-a", department: str = "default"
+) -> ProjectNamespace:
+    return ProjectNamespace(namespace=namespace, project_id=project, department_id=department, created_at=START)
 
 
 def an_event(name: str = "event", *, pod: str = "train-0", **changes: Any) -> KubernetesEvent:

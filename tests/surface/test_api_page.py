@@ -18,6 +18,7 @@ from support.workload_builders import START, a_pod, a_workload
 
 from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine
+from rollcall.store.memory import touch_cluster
 from rollcall.store.records import Batch
 from rollcall.store.writes import write_batch
 
@@ -49,6 +50,7 @@ def known(filled_database: DatabaseSettings) -> None:
         )
         async with engine.begin() as connection:
             await write_batch(connection, CLUSTER, batch, observed_at=START)
+            await touch_cluster(connection, cluster_id=GENERATE.CLUSTER, name="shown", watches_observed_at=START)
         await engine.dispose()
 
     asyncio.run(write())

@@ -64,10 +64,12 @@ def test_what_is_withdrawn_is_gone_when_it_is_asked_for_again(
     token, name = f"token-whose-{withdrawn}-is-withdrawn", f"{withdrawn} withdrawn"
     project = PROJECTS[42]
     api_server.let_in(token, name, project.namespace)
+    api_server.may_list_nodes.add(name)
     with asking(asking_api, token) as ask:
         assert set(statuses(ask, project).values()) == {200}
         if withdrawn == "right":
             api_server.rights.discard((name, project.namespace))
+            api_server.may_list_nodes.discard(name)
         else:
             api_server.users[token] = {}
         since = time.monotonic()

@@ -151,12 +151,32 @@ class ObjectFacts:
     """What was concluded from this object alone and would be concluded again: its pods change far more often."""
 
 
+class NodeStatus(StrEnum):
+    """What the control plane knows of a node: the contract's words."""
+
+    READY = "Ready"
+    NOT_READY = "NotReady"
+    UNKNOWN = "Unknown"
+    """Its kubelet is silent, or has said nothing yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taint:
+    """Keeps pods off a node."""
+
+    key: str
+    value: str | None
+    effect: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
     """A node: which pool it belongs to and what its GPUs are."""
 
     meta: Meta
     node_pool: str
+    pool_label: str | None = None
+    """The label that put it into its pool; ``None`` where it is in the default one for want of any."""
     ready: bool
     gpu_product: str | None
     gpu_memory_bytes: int | None
@@ -168,6 +188,13 @@ class NodeFacts:
     """The exact memory of each sort of MIG slice, by resource name."""
     address: str | None = None
     """At which ports of its Services are reached, from outside where it has such an address."""
+    status: NodeStatus = NodeStatus.UNKNOWN
+    conditions: tuple[Condition, ...] = ()
+    taints: tuple[Taint, ...] = ()
+    gpu_micros: int = 0
+    """GPUs that pods can have there. Shares of a time-sliced device are none: then it is the devices."""
+    gpu_count: int = 0
+    """Devices: as a label says, else as many as its GPUs make."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -257,6 +257,7 @@ def take_virtual_devices(amounts: dict[str, int]) -> None:
 # The GPUs of a node
 
 _NVIDIA_MEMORY = "nvidia.com/gpu.memory"
+_NVIDIA_COUNT = "nvidia.com/gpu.count"
 _AMD_MEMORY = ("amd.com/gpu.vram", "beta.amd.com/gpu.vram")
 _AMD_MEMORY_IN_NAME = "beta.amd.com/gpu.vram."
 _REPLICAS = "nvidia.com/gpu.replicas"
@@ -271,6 +272,12 @@ def device_memory_bytes(labels: Mapping[str, str]) -> int | None:
     named = (name[len(_AMD_MEMORY_IN_NAME) :] for name in labels if name.startswith(_AMD_MEMORY_IN_NAME))
     sizes = [size for text in (*(labels.get(name, "") for name in _AMD_MEMORY), *named) if (size := _amd_bytes(text))]
     return sizes[0] if sizes else None
+
+
+def device_count(labels: Mapping[str, str]) -> int | None:
+    """How many GPUs a node has, by the label of NVIDIA's feature discovery."""
+    count = _label_number(labels.get(_NVIDIA_COUNT))
+    return count if count is not None and count <= _MOST_DEVICES else None
 
 
 def part_memory_sizes(labels: Mapping[str, str]) -> dict[str, int]:

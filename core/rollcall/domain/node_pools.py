@@ -15,10 +15,13 @@ _MOST_POOLS = 100
 
 def pool_of_node(labels: Mapping[str, str], pool_labels: Sequence[str]) -> str:
     """The value of the first of the pool labels that the node carries, else ``default``."""
-    for label in pool_labels:
-        if labels.get(label):
-            return labels[label]
-    return DEFAULT_POOL
+    label = pool_label_of(labels, pool_labels)
+    return DEFAULT_POOL if label is None else labels[label]
+
+
+def pool_label_of(labels: Mapping[str, str], pool_labels: Sequence[str]) -> str | None:
+    """The first of the pool labels that the node carries."""
+    return next((label for label in pool_labels if labels.get(label)), None)
 
 
 def requested_node_pools(template: Mapping[str, Any], pool_labels: Sequence[str]) -> tuple[str, ...]:

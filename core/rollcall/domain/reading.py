@@ -19,17 +19,16 @@ from rollcall.domain.facts import (
     DomainSettings,
     Meta,
     NamespaceFacts,
-    NodeFacts,
     ObjectFacts,
     OwnerReference,
     PodFacts,
 )
-from rollcall.domain.fields import EMPTY, elements_at, instant, mapping_at, text_at, whole_at
-from rollcall.domain.node_pools import POOLS_ANNOTATION, pool_of_node, requested_node_pools
+from rollcall.domain.fields import EMPTY, elements_at, instant, mapping_at, whole_at
+from rollcall.domain.node_pools import POOLS_ANNOTATION, requested_node_pools
 from rollcall.domain.ownership import MIRROR_ANNOTATION, split_api_version
 from rollcall.domain.projects import project_label_of
 from rollcall.domain.records import Condition
-from rollcall.domain.requests import odd_quantities, read_pod_request, resources_of
+from rollcall.domain.requests import odd_quantities, read_pod_request
 from rollcall.domain.submission import SUBMITTER_ANNOTATIONS
 from rollcall.domain.topology import TOPOLOGY_ANNOTATIONS
 
@@ -189,25 +188,6 @@ def read_pod(obj: Mapping[str, Any], settings: DomainSettings | None = None) -> 
     )
 
 
-def read_node(obj: Mapping[str, Any], settings: DomainSettings) -> NodeFacts | None:
-    """A node: its pool, whether it is ready, its GPUs."""
-    meta = read_meta(obj)
-    if meta is None:
-        return None
-    status = mapping_at(obj, "status")
-    return NodeFacts(
-        meta=meta,
-        node_pool=pool_of_node(meta.labels, settings.node_pool_labels),
-        ready=any(condition.type == "Ready" and condition.status == "True" for condition in read_conditions(status)),
-        gpu_product=meta.labels.get("nvidia.com/gpu.product"),
-        gpu_memory_bytes=gpus.device_memory_bytes(meta.labels),
-        allocatable=resources_of(mapping_at(status, "allocatable"), settings.gpu_rules),
-        time_sliced=gpus.is_time_sliced(meta.labels),
-        part_memory_bytes=gpus.part_memory_sizes(meta.labels),
-        address=_address(status),
-    )
-
-
 def read_namespace(obj: Mapping[str, Any], settings: DomainSettings) -> NamespaceFacts | None:
     """A namespace and the project that its labels name."""
     meta = read_meta(obj)
@@ -316,15 +296,6 @@ def _joined(words: Any) -> str | None:
     if not isinstance(words, list | tuple):
         return None
     return clean_text(" ".join(word for word in words if isinstance(word, str))) or None
-
-
-def _address(status: Mapping[str, Any]) -> str | None:
-    """The address of a node that is reached from farthest off."""
-    found = {text_at(one, "type"): text_at(one, "address") for one in elements_at(status, "addresses")[:MOST_OWNERS]}
-    return next((clean_text(found[sort]) for sort in _ADDRESSES if found.get(sort)), None)
-
-
-_ADDRESSES = ("ExternalIP", "ExternalDNS", "InternalIP")
 
 
 def _plain(value: Any, depth: int = 0, *, keep_values: bool) -> Any:

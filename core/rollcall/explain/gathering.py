@@ -23,12 +23,13 @@ from rollcall.domain.facts import (
     WorkloadView,
 )
 from rollcall.domain.kinds.catalogue import Catalogue, built_in
+from rollcall.domain.node_reading import read_node
 from rollcall.domain.ownership import ignored_because, key_of
 from rollcall.domain.placing import Missing, Name, names_of, newest, place
 from rollcall.domain.queue_index import QueueIndex
 from rollcall.domain.queue_reading import read_queue
 from rollcall.domain.queues import QUEUE_KINDS
-from rollcall.domain.reading import read_meta, read_namespace, read_node, read_object, read_pod
+from rollcall.domain.reading import read_meta, read_namespace, read_object, read_pod
 
 _CORE_GROUPS = frozenset({"", "rbac.authorization.k8s.io", "apiextensions.k8s.io", "coordination.k8s.io"})
 """Groups whose objects, Pods aside, are never workloads."""

@@ -69,7 +69,19 @@ class PodField(StrEnum):
         return FieldKind.INSTANT if self.endswith("At") else FieldKind.TEXT
 
 
-AnyField = Field | PodField
+class PlaceField(StrEnum):
+    """What a listing can be sorted and filtered by; each listing has its own."""
+
+    @property
+    def kind(self) -> FieldKind:
+        """What kind of value it has."""
+        if self.value == "value":
+            return FieldKind.NUMBER
+        return FieldKind.INSTANT if self.value.endswith("At") else FieldKind.TEXT
+
+
+AnyField = Field | PodField | PlaceField
+
 
 _KINDS: Mapping[Field, FieldKind] = {
     Field.CREATED_AT: FieldKind.INSTANT,
@@ -122,7 +134,7 @@ _POD_COLUMNS: Mapping[PodField, str] = {
 }
 
 
-def field_value(field: AnyField, table: Table) -> ColumnElement[Any] | None:
+def field_value(field: Field | PodField, table: Table) -> ColumnElement[Any] | None:
     """What a field reads of a row; ``None`` for fields that no row of the table has.
 
     The phase is read as its place in a life, GPUs as millionths, the node pools as an array.

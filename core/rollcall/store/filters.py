@@ -34,7 +34,7 @@ from sqlalchemy import (
     true,
 )
 
-from rollcall.store.fields import AnyField, Field, FieldKind, field_value
+from rollcall.store.fields import AnyField, Field, FieldKind, PlaceField, field_value
 from rollcall.store.rows import PHASE_ORDER
 
 _WORD = Text(collation="C")
@@ -90,22 +90,36 @@ def term_condition(term: Term, table: Table) -> ColumnElement[bool]:
     Raises:
         TypeError: the term's operator or value is none of its field's.
     """
+    if isinstance(term.field, PlaceField):
+        raise TypeError(f"{term.field} is no field of workloads or pods")
     column = field_value(term.field, table)
     if term.field.kind is not FieldKind.TEXT and term.operator not in COMPARING:
         raise TypeError(f"{term.field} is not compared by {term.operator}")
     if column is None:
         return true() if term.operator in _NEGATIVE else false()
     match term.field.kind, term.value:
+        case FieldKind.NUMBER, Decimal() if term.field is Field.ALLOCATED_GPU:
+            return _number(column, term.operator, term.value * _MICROS)
+        case FieldKind.TEXT, str() if term.field is Field.PHASE:
+            return _phase(column, term.operator, term.value)
+        case FieldKind.TEXT, str() if term.field is Field.NODE_POOL:
+            return _any_element(column, term.operator, term.value)
+        case _:
+            return comparison(column, term)
+
+
+def comparison(column: ColumnElement[Any], term: Term) -> ColumnElement[bool]:
+    """A column that holds the term's field as it is, against the term's value.
+
+    Raises:
+        TypeError: the value is none of the field's.
+    """
+    match term.field.kind, term.value:
         case FieldKind.NUMBER, Decimal():
-            amount = term.value * _MICROS if term.field is Field.ALLOCATED_GPU else term.value
-            return _number(column, term.operator, amount)
+            return _number(column, term.operator, term.value)
         case FieldKind.INSTANT, Span():
             return _instant(column, term.operator, term.value)
         case FieldKind.TEXT, str():
-            if term.field is Field.PHASE:
-                return _phase(column, term.operator, term.value)
-            if term.field is Field.NODE_POOL:
-                return _any_element(column, term.operator, term.value)
             return _text(column, term.operator, term.value)
         case _:
             raise TypeError(f"{term.value!r} is no value of {term.field}")
@@ -113,14 +127,19 @@ def term_condition(term: Term, table: Table) -> ColumnElement[bool]:
 
 def search_condition(words: Sequence[str], table: Table) -> ColumnElement[bool]:
     """The rows that hold each word in one of the columns that a search reads, regardless of case."""
+    searched = [table.c[name] for name in _SEARCHED[table.name.removeprefix("deleted_")]]
+    is_list = [isinstance(column.type, ARRAY) for column in searched]
+    texts = [
+        func.array_to_string(one, _SEPARATOR) if many else one for one, many in zip(searched, is_list, strict=True)
+    ]
+    return holds_words(words, texts)
+
+
+def holds_words(words: Sequence[str], texts: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
+    """Whether each word is in one of the texts, regardless of case."""
     if not words:
         return true()
     # One text of them all, so that it is put together once a row and not once a word. No word holds the separator.
-    searched = _SEARCHED[table.name.removeprefix("deleted_")]
-    texts = [
-        func.array_to_string(table.c[name], _SEPARATOR) if isinstance(table.c[name].type, ARRAY) else table.c[name]
-        for name in searched
-    ]
     haystack = func.lower(func.concat_ws(_SEPARATOR, *texts).collate("C"))
     patterns = [f"%{_escaped(_lowered(word))}%" for word in words]
     return haystack.op("LIKE", is_comparison=True)(all_(literal(patterns, ARRAY(Text))))

@@ -1,10 +1,9 @@
 """What the operator reads at its start: the open rows, and what objects cannot tell again."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -101,63 +100,25 @@ async def open_pods(connection: AsyncConnection, cluster_id: str) -> dict[str, s
 
 
 async def touch_cluster(
-    connection: AsyncConnection, *, cluster_id: str, name: str, watches_observed_at: datetime
+    connection: AsyncConnection,
+    *,
+    cluster_id: str,
+    name: str,
+    watches_observed_at: datetime,
+    created_at: datetime | None = None,
+    kubernetes_version: str | None = None,
 ) -> None:
-    """Note when the oldest watch of the cluster last showed life."""
-    statement = insert(tables.clusters).values(cluster_id=cluster_id, name=name, observed_at=watches_observed_at)
+    """Note when the oldest watch of the cluster last showed life, and what is known of the cluster itself."""
+    known = {"created_at": created_at, "kubernetes_version": kubernetes_version}
+    values = {"name": name, "observed_at": watches_observed_at, **{key: one for key, one in known.items() if one}}
+    statement = insert(tables.clusters).values(cluster_id=cluster_id, **values)
     await connection.execute(
         statement.on_conflict_do_update(
             index_elements=["cluster_id"],
             set_={
-                "name": statement.excluded.name,
+                **{key: statement.excluded[key] for key in values},
                 "observed_at": func.greatest(tables.clusters.c.observed_at, statement.excluded.observed_at),
                 "updated_at": func.now(),
             },
         )
     )
-
-
-async def write_projects(
-    connection: AsyncConnection, cluster_id: str, projects: Iterable[tuple[str, str, str]]
-) -> None:
-    """Note (namespace, project, department) of each project's namespace; old ones stay, history is asked for them."""
-    rows = [
-        {
-            "cluster_id": cluster_id,
-            "namespace": namespace,
-            "project_id": project,
-            "project_name": project,
-            "department_id": department,
-        }
-        for namespace, project, department in projects
-    ]
-    if not rows:
-        return
-    statement = insert(tables.projects)
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["cluster_id", "namespace"],
-            set_={
-                "project_id": statement.excluded.project_id,
-                "project_name": statement.excluded.project_name,
-                "department_id": statement.excluded.department_id,
-            },
-        ),
-        rows,
-    )
-    departments = insert(tables.departments).on_conflict_do_nothing()
-    await connection.execute(
-        departments,
-        [
-            {"cluster_id": cluster_id, "department_id": department, "department_name": department}
-            for department in sorted({row["department_id"] for row in rows})
-        ],
-    )
-
-
-async def write_node_pools(connection: AsyncConnection, cluster_id: str, pools: Iterable[tuple[str, int, int]]) -> None:
-    """Replace the cluster's node pools by these: (name, nodes, allocatable GPUs in micros)."""
-    await connection.execute(delete(tables.node_pools).where(tables.node_pools.c.cluster_id == cluster_id))
-    rows = [{"cluster_id": cluster_id, "name": name, "nodes": nodes, "gpu_micros": gpus} for name, nodes, gpus in pools]
-    if rows:
-        await connection.execute(insert(tables.node_pools), rows)

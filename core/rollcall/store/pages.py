@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollcall.store import tables
-from rollcall.store.fields import COMPUTED, AnyField, Field, field_value, pending_seconds, running_seconds
+from rollcall.store.fields import COMPUTED, Field, PodField, field_value, pending_seconds, running_seconds
 from rollcall.store.filters import Term, search_condition, term_condition
 from rollcall.store.records import StoredWorkload
 from rollcall.store.rows import workload_of
@@ -77,7 +77,7 @@ class PageQuery(Selection):
 
     offset: int = 0
     limit: int = 50
-    sort: AnyField = Field.CREATED_AT
+    sort: Field | PodField = Field.CREATED_AT
     descending: bool = False
 
 
@@ -192,12 +192,12 @@ async def workload_count(connection: AsyncConnection, selection: Selection) -> t
 def count_statement(selection: Selection) -> Select[Any]:
     """The statement behind a count: of the same rows as the pages."""
     count = select(func.count()).select_from(selection.table).where(*selection.conditions).scalar_subquery()
-    return select(count, _freshness())
+    return select(count, freshness_column())
 
 
 async def freshness(connection: AsyncConnection) -> datetime | None:
     """The instant of the oldest watch of all clusters; ``None`` before any cluster was read."""
-    observed_at: datetime | None = (await connection.execute(select(_freshness()))).scalar_one()
+    observed_at: datetime | None = (await connection.execute(select(freshness_column()))).scalar_one()
     return observed_at
 
 
@@ -207,7 +207,8 @@ async def known_namespaces(connection: AsyncConnection) -> tuple[str, ...]:
     return tuple((await connection.execute(statement)).scalars())
 
 
-def _freshness() -> Any:
+def freshness_column() -> Any:
+    """The instant of the oldest watch of all clusters, as a column."""
     return select(func.min(tables.clusters.c.observed_at)).scalar_subquery()
 
 
@@ -265,7 +266,7 @@ def _order(query: PageQuery, key: ColumnElement[Any] | None, rows: FromClause) -
     return [first.nulls_last() if nullable else first, *ordered]
 
 
-def _sort_column(sort: AnyField, table: Table) -> ColumnElement[Any] | None:
+def _sort_column(sort: Field | PodField, table: Table) -> ColumnElement[Any] | None:
     """What a page is sorted by before the creation; ``None`` for it itself, and for fields that no row has."""
     key = field_value(sort, table)
     if key is None or sort is Field.CREATED_AT:

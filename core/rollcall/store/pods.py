@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, Table, cast, literal, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollcall.store import tables
-from rollcall.store.fields import AnyField, PodField
+from rollcall.store.fields import Field, PodField
 from rollcall.store.pages import (
     STATEMENTS_KEPT,
     PageQuery,
@@ -31,7 +31,7 @@ from rollcall.store.records import StoredPod
 class PodQuery(PageQuery):
     """Which pods, in which order; a count asks no more of it than which."""
 
-    sort: AnyField = PodField.CREATED_AT
+    sort: Field | PodField = PodField.CREATED_AT
     workload_uid: str | None = None
     """The pods of this workload alone."""
     completed: bool | None = None

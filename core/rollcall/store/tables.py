@@ -319,6 +319,8 @@ clusters = Table(
     Column("name", _WORD, nullable=False),
     Column("observed_at", _INSTANT, comment="the oldest of its watches"),
     Column("updated_at", _INSTANT, nullable=False, server_default=text("now()")),
+    Column("created_at", _INSTANT, nullable=False, server_default=text("now()")),
+    Column("kubernetes_version", _WORD),
     PrimaryKeyConstraint("cluster_id"),
 )
 
@@ -330,6 +332,9 @@ projects = Table(
     Column("project_id", _WORD, nullable=False),
     Column("project_name", _WORD, nullable=False),
     Column("department_id", _WORD, nullable=False),
+    Column("created_at", _INSTANT, nullable=False, server_default=text("now()"), comment="of the namespace"),
+    Column("updated_at", _INSTANT, nullable=False, server_default=text("now()")),
+    Column("gone_at", _INSTANT, comment="the namespace is no project's any more; its history is"),
     PrimaryKeyConstraint("cluster_id", "namespace"),
 )
 
@@ -349,7 +354,31 @@ node_pools = Table(
     Column("name", _WORD, nullable=False),
     Column("nodes", Integer, nullable=False),
     Column("gpu_micros", BigInteger, nullable=False),
+    Column("label", _WORD, comment="which put its first node there; none where none has one"),
+    Column("created_at", _INSTANT, nullable=False, server_default=text("now()"), comment="of its first node"),
+    Column("updated_at", _INSTANT, nullable=False, server_default=text("now()")),
     PrimaryKeyConstraint("cluster_id", "name"),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("cluster_id", _WORD, nullable=False),
+    Column("uid", _WORD, nullable=False),
+    Column("name", _WORD, nullable=False),
+    Column("node_pool", _WORD, nullable=False),
+    Column("status", _WORD, nullable=False),
+    Column("gpu_type", _WORD),
+    Column("gpu_count", BigInteger, nullable=False, comment="devices"),
+    Column("gpu_micros", BigInteger, nullable=False, comment="what pods can have of them"),
+    Column("gpu_memory_bytes", BigInteger, nullable=False, comment="of all devices; 0 where no label tells"),
+    Column("cpu_millis", BigInteger, nullable=False),
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("created_at", _INSTANT, nullable=False),
+    Column("updated_at", _INSTANT, nullable=False, server_default=text("now()")),
+    Column("details", JSONB, nullable=False, comment="for display alone: conditions and taints"),
+    Column("resource_version", BigInteger, nullable=False, comment="an older observation loses to it"),
+    PrimaryKeyConstraint("cluster_id", "uid"),
 )
 
 cluster_versions = Table(
