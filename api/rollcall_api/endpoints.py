@@ -1,6 +1,7 @@
 """What the endpoints have in common: who is asking, what is read, and what every answer is documented with."""
 
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -10,7 +11,7 @@ from fastapi.security import HTTPBearer
 from rollcall.store.pages import Scope
 from rollcall_api.answers import OBSERVED_AT, freshness_header, json_response
 from rollcall_api.models import Error, Model
-from rollcall_api.rate_limits import limited_scope, limits_of, peer_of
+from rollcall_api.rate_limits import Verdict, limited, limits_of, peer_of
 from rollcall_api.records import Answer, Records
 from rollcall_api.refusals import not_found
 from rollcall_api.rights import Rights
@@ -80,7 +81,7 @@ async def scope_of(request: Request) -> Scope:
         ClusterError, TokenIssuerError: nobody could be asked.
     """
     rights: Rights = request.app.state.rights
-    return await limited_scope(limits_of(request), rights, request.headers.getlist("authorization"), peer_of(request))
+    return await _limited(request, rights.scope_of)
 
 
 def records_of(request: Request) -> Records:
@@ -90,9 +91,18 @@ def records_of(request: Request) -> Records:
 
 
 async def admit_to_nodes(request: Request) -> None:
-    """Let pass who may list nodes."""
+    """Let pass who may list nodes.
+
+    Raises:
+        RefusalError: 401 or 403 where the caller may not, 429 where it asks too often.
+        ClusterError, TokenIssuerError: nobody could be asked.
+    """
     rights: Rights = request.app.state.rights
-    await rights.admit_to_nodes(request.headers.getlist("authorization"))
+    await _limited(request, rights.admit_to_nodes)
+
+
+async def _limited(request: Request, ask: Callable[[Sequence[str]], Awaitable[Verdict]]) -> Verdict:
+    return await limited(limits_of(request), request.headers.getlist("authorization"), peer_of(request), ask)
 
 
 def workload_id_of(request: Request) -> str:

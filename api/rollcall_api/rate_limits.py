@@ -12,21 +12,22 @@ import math
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from fastapi import Request
 
-from rollcall.store.pages import Scope
 from rollcall_api.refusals import RefusalError
-from rollcall_api.rights import Rights, token_of
+from rollcall_api.rights import token_of
 
 CALLERS_KEPT = 10_000
 """Buckets of either sort at most; the one that was used least recently is forgotten first."""
 
 PRICE_OF_A_WRONG_GUESS = 10
 """Requests that a token or a secret counts for that turns out to be wrong."""
+
+Verdict = TypeVar("Verdict")
 
 _IPV6_SUBSCRIBER_BITS = 64
 """A single machine has as many IPv6 addresses as it likes, within its network of this length."""
@@ -145,11 +146,16 @@ class CallerLimits:
         return hmac.digest(self._salt, token.encode(), hashlib.sha256)
 
 
-async def limited_scope(limits: RateLimits, rights: Rights, authorization: Sequence[str], peer: str) -> Scope:
-    """The scope of a request, if its caller may send one more.
+async def limited(
+    limits: RateLimits,
+    authorization: Sequence[str],
+    peer: str,
+    ask: Callable[[Sequence[str]], Awaitable[Verdict]],
+) -> Verdict:
+    """What a request may, as ``ask`` finds out from its headers, if its caller may send one more.
 
     Raises:
-        RefusalError: 429 where it may not; 401 and 403 as :meth:`Rights.scope_of`.
+        RefusalError: 429 where it may not; 401 and 403 as :class:`rollcall_api.rights.Rights` has them.
         ClusterError, TokenIssuerError: as there.
     """
     try:
@@ -158,7 +164,7 @@ async def limited_scope(limits: RateLimits, rights: Rights, authorization: Seque
         token = None
     limits.spend(peer, token)
     try:
-        scope = await rights.scope_of(authorization)
+        verdict = await ask(authorization)
     except RefusalError as refusal:
         if token is not None:
             if refusal.status is HTTPStatus.UNAUTHORIZED:
@@ -168,7 +174,7 @@ async def limited_scope(limits: RateLimits, rights: Rights, authorization: Seque
         raise
     if token is not None:
         limits.let_in(token)
-    return scope
+    return verdict
 
 
 def limits_of(request: Request) -> RateLimits:

@@ -20,13 +20,13 @@ from kubernetes.client import Configuration
 from sqlalchemy.ext.asyncio import AsyncEngine
 from support.reviewing_server import ReviewingServer
 from support.token_issuer import CLIENT, TokenIssuer, a_key, public_jwk
-from support.workload_builders import a_workload, uid_of
+from support.workload_builders import a_project, a_workload, uid_of
 
 from rollcall.cluster_access import Access
 from rollcall.errors import SettingsError
 from rollcall.oidc_settings import OidcSettings
 from rollcall.settings import ApiSettings, DatabaseSettings, Settings
-from rollcall.store.memory import write_projects
+from rollcall.store.places import write_projects
 from rollcall.store.records import Batch
 from rollcall_api import command
 from rollcall_api.app import create_app
@@ -109,7 +109,7 @@ async def caller_of(
     """Make an API with settings of mode oidc, and a caller of it."""
     await write(Batch(workloads=(a_workload("of-a", namespace=A), a_workload("of-b", namespace=B))))
     async with engine.begin() as connection:
-        await write_projects(connection, uid_of("cluster"), [(A, "team-a", "d"), (B, "team-b", "d")])
+        await write_projects(connection, uid_of("cluster"), [a_project(A), a_project(B, "team-b")])
     api_server.rights = {(f"{issuer.url}#ada", A), ("ada", A)}
     configuration: Any = Configuration()
     configuration.host = api_server.url
