@@ -26,6 +26,11 @@ OWNED = {
     "ROLLCALL_OPERATOR__LEASE_NAME": "fullnameOverride",
     "ROLLCALL_API__KUBE_CONTEXT": "api.extraEnv",
     "ROLLCALL_API__APPLICATIONS_FILE": "applications",
+    "ROLLCALL_API__AGGREGATED__ENABLED": "aggregatedApi.enabled",
+    "ROLLCALL_API__AGGREGATED__HOST": "config.api.host",
+    "ROLLCALL_API__AGGREGATED__PORT": "aggregatedApi.port",
+    "ROLLCALL_API__AGGREGATED__CERTIFICATE_FILE": "aggregatedApi.certificate",
+    "ROLLCALL_API__AGGREGATED__KEY_FILE": "aggregatedApi.certificate",
     "ROLLCALL_PROMETHEUS__TOKEN": "prometheus.tokenSecret",
     "ROLLCALL_PROMETHEUS__CA_FILE": "prometheus.caSecret",
 }

@@ -26,6 +26,10 @@ CALLERS: dict[str, tuple[Project, ...]] = {
 }
 
 
+UNLIMITED = {"api__rate_per_second": 0}
+"""These tests ask for everything again and again; the limit has tests of its own."""
+
+
 @pytest.fixture
 def tokens(cluster: LocalCluster, api: client.ApiClient, apply: Apply) -> Iterator[dict[str, str]]:
     """A ServiceAccount for each caller, with a Role in each of their namespaces."""
@@ -55,7 +59,7 @@ def test_roles_in_some_namespaces_show_those_everywhere(
 ) -> None:
     fill(database)
     kubeconfig = cluster.kubeconfig_of("rollcall", "rollcall-api")
-    settings = {"api__review_cache_seconds": 5, "log__level": "debug"}
+    settings = {"api__review_cache_seconds": 5, "log__level": "debug", **UNLIMITED}
     with (
         running_prometheus(tmp_path) as prometheus,
         ApiProcess(tmp_path, database, kubeconfig=kubeconfig, prometheus__url=prometheus.url, **settings) as asking,
@@ -78,7 +82,12 @@ def test_a_role_that_is_taken_away_is_gone_everywhere(
     with (
         running_prometheus(tmp_path) as prometheus,
         ApiProcess(
-            tmp_path, database, kubeconfig=kubeconfig, prometheus__url=prometheus.url, api__review_cache_seconds=2
+            tmp_path,
+            database,
+            kubeconfig=kubeconfig,
+            prometheus__url=prometheus.url,
+            api__review_cache_seconds=2,
+            **UNLIMITED,
         ) as asking,
         httpx.Client(base_url=asking.address, headers=headers, timeout=30, trust_env=False) as ask,
     ):

@@ -106,6 +106,22 @@ CASES: dict[str, dict[str, Any]] = {
         "operator": {"serviceAccount": {"name": "watcher", "annotations": {"example.com/role": "reads"}}},
         "api": {"serviceAccount": {"name": "answerer"}},
     },
+    "kubectl": {"aggregatedApi": {"enabled": True}},
+    "kubectl: a certificate that is there": {
+        "aggregatedApi": {
+            "enabled": True,
+            "port": 9443,
+            "certificate": {"existingSecret": "rollcall-serving", "caBundle": "bm90aGluZw=="},
+        }
+    },
+    "kubectl: a certificate of cert-manager": {
+        "aggregatedApi": {
+            "enabled": True,
+            "annotations": {"cert-manager.io/inject-ca-from": "rollcall/rollcall-serving"},
+            "certificate": {"existingSecret": "rollcall-serving"},
+        },
+        "networkPolicy": {"enabled": True},
+    },
     "no rights": {"rbac": {"create": False}},
     "rights: not aggregated": {"rbac": {"aggregateToDefaultRoles": False}},
     "rights: a taught kind": {
@@ -251,6 +267,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "rules that nothing holds": (
         {"rbac": {"create": False, "extraRules": [{"apiGroups": [""], "resources": ["x"], "verbs": ["get"]}]}},
         "rbac.extraRules are given, and rbac.create is false",
+    ),
+    "kubectl by a certificate that nobody trusts": (
+        {"aggregatedApi": {"enabled": True, "certificate": {"existingSecret": "rollcall-serving"}}},
+        "aggregatedApi.certificate.existingSecret is given without what has signed it",
+    ),
+    "kubectl on the port of the rest": (
+        {"aggregatedApi": {"enabled": True, "port": 9000}, "config": {"api": {"port": 9000}}},
+        "aggregatedApi.port is config.api.port",
     ),
     "a wrong address range": (
         {"networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1"]}}},

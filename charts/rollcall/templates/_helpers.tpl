@@ -104,6 +104,10 @@ capabilities:
 {{- .Values.database.bundled.existingSecret | default (include "rollcall.postgresqlName" .) -}}
 {{- end -}}
 
+{{- define "rollcall.servingSecretName" -}}
+{{- .Values.aggregatedApi.certificate.existingSecret | default (printf "%s-api-serving" (include "rollcall.fullname" .)) -}}
+{{- end -}}
+
 {{/* An environment variable out of a Secret; (list "NAME" "secret" "key"). */}}
 {{- define "rollcall.secretEnv" -}}
 - name: {{ index . 0 }}

@@ -1,0 +1,284 @@
+"""The chart is installed into a real cluster, and what it says there is run, with its own rights and no others.
+
+No image can run here, so the containers' words are started as processes (`support.pod_processes`). The aggregated API's
+Service is made to name this machine: an address of loopback is none that a Service may have.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import yaml
+from kubernetes import client
+from support.cluster_objects import a_pod, a_project, remove_namespace
+from support.helm import CHART, Helm
+from support.kubectl import Kubectl
+from support.pod_processes import PodProcesses
+from support.rows import eventually
+
+from rollcall.settings import DatabaseSettings
+from rollcall_cluster.binaries import find_binaries
+from rollcall_cluster.control_plane import LocalCluster
+from rollcall_demo.programs import free_ports
+
+Apply = Callable[..., None]
+
+KEPT, RUN = "chart-kept", "chart-run"
+PROJECT = "chart-team"
+
+
+def a_namespace(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def password_of(core: Any) -> str:
+    return str(core.read_namespaced_secret(f"{KEPT}-rollcall-postgresql", KEPT).data["password"])
+
+
+def test_a_password_outlives_upgrades_and_its_volume_the_release(
+    cluster_helm: Helm, api: client.ApiClient, apply: Apply
+) -> None:
+    core: Any = client.CoreV1Api(api)
+    apps: Any = client.AppsV1Api(api)
+
+    def checksum() -> str:
+        found = apps.read_namespaced_deployment(f"{KEPT}-rollcall-api", KEPT).spec.template.metadata.annotations
+        return str(found["checksum/config"])
+
+    apply(a_namespace(KEPT))
+    cluster_helm.run("install", KEPT, str(CHART), "--namespace", KEPT, values={})
+    try:
+        password, before = password_of(core), checksum()
+        assert len(password) >= 40
+        changed = {"config": {"cluster": {"name": "blue"}}}
+        cluster_helm.run("upgrade", KEPT, str(CHART), "--namespace", KEPT, values=changed)
+        assert password_of(core) == password
+        assert checksum() != before, "the pods are rolled"
+        cluster_helm.run("rollback", KEPT, "1", "--namespace", KEPT)
+        assert (password_of(core), checksum()) == (password, before)
+        claims = eventually(
+            lambda: [one.metadata.name for one in core.list_namespaced_persistent_volume_claim(KEPT).items], bool
+        )
+        assert claims == [f"data-{KEPT}-rollcall-postgresql-0"]
+    finally:
+        cluster_helm.run("uninstall", KEPT, "--namespace", KEPT)
+    assert [one.metadata.name for one in core.list_namespaced_persistent_volume_claim(KEPT).items] == claims
+    assert password_of(core) == password
+    assert apps.list_namespaced_deployment(KEPT).items == []
+    cluster_helm.run("install", KEPT, str(CHART), "--namespace", KEPT, "--take-ownership", values={})
+    assert password_of(core) == password, "a new install goes on with the volume"
+    cluster_helm.run("uninstall", KEPT, "--namespace", KEPT)
+    remove_namespace(api, KEPT)
+
+
+class Installed:
+    """The release whose words run."""
+
+    def __init__(self, address: str, api: PodProcesses, operator: PodProcesses) -> None:
+        self.address = address
+        self.accounts = [f"system:serviceaccount:{RUN}:{one.service_account}" for one in (api, operator)]
+
+
+@pytest.fixture(scope="module")
+def installed(
+    cluster: LocalCluster,
+    cluster_helm: Helm,
+    api: client.ApiClient,
+    apply: Apply,
+    shared_database: DatabaseSettings,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Installed]:
+    """Both processes of a release on a database of its own, which is empty at first."""
+    with psycopg.connect(shared_database.dsn.get_secret_value()) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    operator_port, api_port, kubectl_port = free_ports(3)
+    apply(
+        a_namespace(RUN),
+        a_project(PROJECT),
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "records", "namespace": RUN},
+            "stringData": {"dsn": shared_database.dsn.get_secret_value()},
+        },
+    )
+    values = {
+        "config": {
+            "operator": {"host": "127.0.0.1", "port": operator_port},
+            "api": {"host": "127.0.0.1", "port": api_port, "reviewCacheSeconds": 1},
+        },
+        "database": {"mode": "external", "external": {"existingSecret": "records", "dsnKey": "dsn"}},
+        "aggregatedApi": {"enabled": True, "port": kubectl_port},
+    }
+    cluster_helm.run("install", RUN, str(CHART), "--namespace", RUN, values=values)
+    folder = tmp_path_factory.mktemp("installed")
+    started = []
+    try:
+        pods = {}
+        for name in ("operator", "api"):
+            account = f"{RUN}-rollcall-{name}"
+            pods[name] = PodProcesses(api, account, RUN, folder, cluster.kubeconfig_of(RUN, account))
+            assert pods[name].service_account == account
+            migrate = pods[name].initial("migrate")
+            started.append(migrate)
+            migrate.start()
+            eventually(lambda migrate=migrate: migrate.is_running, lambda running: not running)
+            assert "The schema is at" in migrate.log.read_text()
+        for name in ("operator", "api"):
+            program = pods[name].container(name)
+            started.append(program)
+            program.start()
+        installed = Installed(f"http://127.0.0.1:{api_port}", pods["api"], pods["operator"])
+        eventually(lambda: status_of(f"{installed.address}/readyz"), lambda status: status == 200)
+        _name_this_machine(api, kubectl_port)
+        yield installed
+    finally:
+        for program in reversed(started):
+            program.stop()
+        cluster_helm.run("uninstall", RUN, "--namespace", RUN)
+        for namespace in (RUN, PROJECT):
+            remove_namespace(api, namespace)
+
+
+def _name_this_machine(api: client.ApiClient, port: int) -> None:
+    core: Any = client.CoreV1Api(api)
+    registered: Any = client.ApiregistrationV1Api(api)
+    name = f"{RUN}-rollcall-api"
+    core.delete_namespaced_service(name, RUN)
+    spec = {"type": "ExternalName", "externalName": "localhost"}
+    core.create_namespaced_service(RUN, {"metadata": {"name": name}, "spec": spec})
+    registered.patch_api_service("v1.rollcall.dev", {"spec": {"service": {"port": port}}})
+
+
+def status_of(address: str) -> int:
+    try:
+        return httpx.get(address, trust_env=False).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def a_viewer(name: str) -> list[dict[str, Any]]:
+    """A ServiceAccount that may `view` the project, as the chart's aggregation makes it see workloads."""
+    rbac = "rbac.authorization.k8s.io"
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": PROJECT}},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": name, "namespace": PROJECT},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "view"},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": PROJECT}],
+        },
+    ]
+
+
+@pytest.fixture(scope="module")
+def lived(installed: Installed, cluster: LocalCluster, apply: Apply) -> dict[str, Any]:
+    """What a viewer is shown of a workload that runs."""
+    apply(*a_viewer("viewer"), a_pod(PROJECT, "train"))
+    headers = {"Authorization": f"Bearer {cluster.token_of(PROJECT, 'viewer')}"}
+
+    def seen() -> Any:
+        answer = httpx.get(f"{installed.address}/api/v1/workloads", headers=headers, trust_env=False)
+        return answer.json()["workloads"] if answer.status_code == 200 else []
+
+    (found,) = eventually(seen, lambda rows: [row["phase"] for row in rows] == ["Running"])
+    return dict(found)
+
+
+def test_whoever_may_view_a_namespace_sees_its_workloads(
+    installed: Installed, lived: dict[str, Any], cluster: LocalCluster, apply: Apply
+) -> None:
+    assert (lived["name"], lived["namespace"], lived["allocatedResources"]["gpu"]) == ("train", PROJECT, 1)
+    nobody = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody", "namespace": PROJECT}}
+    apply(nobody)
+    headers = {"Authorization": f"Bearer {cluster.token_of(PROJECT, 'nobody')}"}
+    refused = httpx.get(f"{installed.address}/api/v1/workloads", headers=headers, trust_env=False)
+    assert refused.status_code == 403
+
+
+@pytest.mark.usefixtures("lived")
+def test_kubectl_shows_them_by_the_charts_own_certificate(cluster: LocalCluster, tmp_path: Path) -> None:
+    kubectl = Kubectl(find_binaries(print), cluster.kubeconfig, tmp_path)
+    printed = eventually(
+        lambda: kubectl.run("get", "workloads.rollcall.dev", "-A").stdout, lambda text: "train" in text
+    )
+    header, row = printed.splitlines()
+    assert header.split()[:4] == ["NAMESPACE", "NAME", "TYPE", "PHASE"]
+    assert row.split()[:4] == [PROJECT, "train.pod", "Pod", "Running"]
+
+
+Asked = tuple[str, str, str]
+"""A verb, an API group, and a resource with its subresource."""
+
+
+def asked_by(cluster: LocalCluster, accounts: list[str]) -> tuple[set[Asked], list[str]]:
+    """What the release's accounts asked the API server for, and what of it was forbidden."""
+    asked: set[Asked] = set()
+    forbidden: list[str] = []
+    for line in cluster.audit_log.read_text().splitlines():
+        entry = json.loads(line)
+        if entry["user"]["username"] not in accounts or "objectRef" not in entry:
+            continue
+        thing = entry["objectRef"]
+        resource = "/".join(filter(None, (thing.get("resource"), thing.get("subresource"))))
+        asked.add((entry["verb"], thing.get("apiGroup", ""), resource))
+        if entry.get("responseStatus", {}).get("code") == 403:
+            forbidden.append(entry["requestURI"])
+    return asked, forbidden
+
+
+def granted(cluster_helm: Helm) -> set[Asked]:
+    """What the release's roles allow its accounts; the role for callers is not theirs."""
+    objects = [one for one in yaml.safe_load_all(cluster_helm.run("get", "manifest", RUN, "--namespace", RUN)) if one]
+    return {
+        (verb, group, resource)
+        for one in objects
+        if one["kind"] in {"Role", "ClusterRole"} and not one["metadata"]["name"].endswith("-view")
+        for rule in one.get("rules") or ()
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+@pytest.mark.usefixtures("lived")
+def test_nothing_is_asked_for_beyond_the_rights(
+    installed: Installed, cluster: LocalCluster, cluster_helm: Helm
+) -> None:
+    asked, forbidden = asked_by(cluster, installed.accounts)
+    assert forbidden == []
+    of_everybody = {("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
+    of_kube_system = {("get", "", "configmaps")}  # by the cluster's own role for API servers
+    assert asked - granted(cluster_helm) - of_everybody - of_kube_system <= {
+        (verb, "", "configmaps") for verb in ("list", "watch")
+    }
+
+
+@pytest.mark.usefixtures("lived")
+def test_no_right_is_superfluous(
+    installed: Installed, cluster: LocalCluster, cluster_helm: Helm, tmp_path: Path
+) -> None:
+    """Each verb on each resource that this cluster serves was asked for; the rest follow from the catalogue.
+
+    But for `get`, which is for owners that are met by their children first: a matter of chance.
+    """
+    served = served_by(Kubectl(find_binaries(print), cluster.kubeconfig, tmp_path))
+    asked, _ = asked_by(cluster, installed.accounts)
+    assert {right for right in granted(cluster_helm) - asked if right[1:] in served and right[0] != "get"} == set()
+
+
+def served_by(kubectl: Kubectl) -> set[tuple[str, str]]:
+    """Every group and resource that the cluster serves."""
+    groups = json.loads(kubectl("get", "--raw", "/apis"))["groups"]
+    places = {"": "/api/v1", **{one["name"]: f"/apis/{one['preferredVersion']['groupVersion']}" for one in groups}}
+    return {
+        (group, resource["name"])
+        for group, place in places.items()
+        for resource in json.loads(kubectl("get", "--raw", place))["resources"]
+    }

@@ -1,0 +1,88 @@
+"""Containers of a Deployment as processes: the words that the API server holds, run on this machine.
+
+What a kubelet would do is done here: variables are read out of ConfigMaps and Secrets, volumes written to folders. Two
+things differ from a node: a mount is a folder of the test's, so that the paths in variables are put below it, and the
+ServiceAccount's token comes in a kubeconfig, because its usual folder is this machine's.
+"""
+
+import base64
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client
+
+from rollcall_demo.programs import Program
+
+TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+class PodProcesses:
+    """The containers of one Deployment's pod, made processes in a folder."""
+
+    def __init__(self, api: client.ApiClient, deployment: str, namespace: str, folder: Path, kubeconfig: Path) -> None:
+        self._core: Any = client.CoreV1Api(api)
+        self._namespace = namespace
+        self._folder = folder / deployment
+        self._folder.mkdir()
+        self._kubeconfig = kubeconfig
+        apps: Any = client.AppsV1Api(api)
+        found = apps.read_namespaced_deployment(deployment, namespace)
+        self._pod: dict[str, Any] = api.sanitize_for_serialization(found.spec.template.spec)
+
+    @property
+    def service_account(self) -> str:
+        """The name of the pod's ServiceAccount."""
+        return str(self._pod["serviceAccountName"])
+
+    def initial(self, name: str) -> Program:
+        """A container that comes first."""
+        return self._program(next(one for one in self._pod["initContainers"] if one["name"] == name))
+
+    def container(self, name: str) -> Program:
+        """A container that serves."""
+        return self._program(next(one for one in self._pod["containers"] if one["name"] == name))
+
+    def _program(self, container: Mapping[str, Any]) -> Program:
+        (command,) = container["command"]
+        program = Path(sys.executable).with_name(command)
+        environment = {"PATH": os.environ["PATH"], **self._environment(container, self._mounts(container))}
+        if any(mount["mountPath"] == TOKEN_FOLDER for mount in container["volumeMounts"]):
+            environment["KUBECONFIG"] = str(self._kubeconfig)
+        return Program(container["name"], [str(program), *container["args"]], self._folder, environment)
+
+    def _environment(self, container: Mapping[str, Any], mounts: Mapping[str, Path]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for source in container.get("envFrom", ()):
+            found |= self._core.read_namespaced_config_map(source["configMapRef"]["name"], self._namespace).data
+        for variable in container.get("env", ()):
+            reference = variable.get("valueFrom", {}).get("secretKeyRef")
+            if reference is not None:
+                found[variable["name"]] = self._secret(reference["name"])[reference["key"]].decode()
+            else:
+                found[variable["name"]] = variable["value"]
+        for place, folder in mounts.items():
+            found = {
+                name: f"{folder}{value.removeprefix(place)}" if value.startswith(f"{place}/") else value
+                for name, value in found.items()
+            }
+        return found
+
+    def _mounts(self, container: Mapping[str, Any]) -> dict[str, Path]:
+        volumes = {volume["name"]: volume for volume in self._pod["volumes"]}
+        found: dict[str, Path] = {}
+        for mount in container["volumeMounts"]:
+            secret = volumes[mount["name"]].get("secret")
+            if secret is not None:
+                folder = self._folder / mount["name"]
+                folder.mkdir(exist_ok=True)
+                for key, content in self._secret(secret["secretName"]).items():
+                    (folder / key).write_bytes(content)
+                found[mount["mountPath"]] = folder
+        return found
+
+    def _secret(self, name: str) -> dict[str, bytes]:
+        held = self._core.read_namespaced_secret(name, self._namespace).data
+        return {key: base64.b64decode(value) for key, value in held.items()}
