@@ -7,6 +7,7 @@ from rollcall.settings import Settings
 from rollcall_api import events, health, metrics, nodes, oauth, places, pods, routes, telemetry, tokens, workload_types
 from rollcall_api.applications import Issuer
 from rollcall_api.prometheus import Prometheus
+from rollcall_api.rate_limits import CallerLimits, NoLimits
 from rollcall_api.records import Records
 from rollcall_api.refusals import add_refusals
 from rollcall_api.rights import NobodyAsked, Rights
@@ -34,7 +35,12 @@ def create_app(settings: Settings, records: Records, rights: Rights, issuer: Iss
     )
     app.state.records = records
     app.state.rights = rights
-    app.state.issuer = issuer or (tokens.Anyone() if isinstance(rights, NobodyAsked) else tokens.NoApplications())
+    app.state.issuer = issuer or _issuer_for(settings, rights)
+    # Callers are told apart by what they are asked for.
+    limited = settings.api.rate_per_second > 0 and not isinstance(rights, NobodyAsked)
+    app.state.rate_limits = (
+        CallerLimits(per_second=settings.api.rate_per_second, burst=settings.api.rate_burst) if limited else NoLimits()
+    )
     app.state.stale_after_seconds = settings.api.stale_after_seconds
     app.state.node_pool_labels = settings.cluster.node_pool_labels
     app.state.prometheus = Prometheus(settings.prometheus)
@@ -54,3 +60,10 @@ def create_app(settings: Settings, records: Records, rights: Rights, issuer: Iss
     app.include_router(oauth.router)
     app.include_router(health.router)
     return app
+
+
+def _issuer_for(settings: Settings, rights: Rights) -> Issuer:
+    """Who gives tokens where no application is declared."""
+    if isinstance(rights, NobodyAsked):
+        return tokens.Anyone()
+    return tokens.NoApplications(tokens.INSTEAD[settings.api.authentication])

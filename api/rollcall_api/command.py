@@ -2,28 +2,30 @@
 
 import asyncio
 import gc
-import ipaddress
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import uvicorn
 
 from rollcall.cluster_access import find_access
 from rollcall.errors import SettingsError
-from rollcall.settings import Settings
+from rollcall.oidc_settings import is_loopback
+from rollcall.settings import ApiSettings, Settings
 from rollcall.store.engine import create_engine
 from rollcall_api.app import create_app
 from rollcall_api.applications import ApplicationsFile, Issuer, ServiceAccountTokens
 from rollcall_api.health import RequestMeasures
+from rollcall_api.issuer_keys import IssuerKeys
 from rollcall_api.kube.server import serving
 from rollcall_api.kube.tls import Certificates, certificate_paths
+from rollcall_api.oidc import OidcReviewer
 from rollcall_api.protocol import Protocol
 from rollcall_api.records import Records
 from rollcall_api.reviews import ClusterReviewer
-from rollcall_api.rights import NobodyAsked, ReviewedRights, Rights
+from rollcall_api.rights import NobodyAsked, ReviewedRights, Reviewer, Rights
 
 DRAIN_SECONDS = 10
 """How long requests may take to end after SIGTERM."""
@@ -34,11 +36,17 @@ def main(settings: Settings) -> int:
     # uvicorn handles both while it serves, and hands them on when it is done: that end is a good one.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    asyncio.run(_serve(settings))
+    asyncio.run(serve(settings))
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def serve(settings: Settings) -> None:
+    """Serve until the server is told to end.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        StoreError: the database is away or its schema another release's.
+    """
     api = settings.api
     if api.authentication == "none" and not is_loopback(api.host):
         raise SettingsError(
@@ -61,6 +69,9 @@ async def _serve(settings: Settings) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Always given: what is left out here, the server would take from the environment.
+            proxy_headers=bool(api.trusted_proxies),
+            forwarded_allow_ips=list(api.trusted_proxies),
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         # What is loaded by now stays for good: a full collection that walked through all of it took some 65 ms.
@@ -75,13 +86,23 @@ async def _who_is_asked(settings: Settings, records: Records, stack: AsyncExitSt
     if api.authentication == "none":
         return NobodyAsked(), None
     applications = None if api.applications_file is None else ApplicationsFile(api.applications_file)
+    keys = await stack.enter_async_context(_keys(api)) if api.authentication == "oidc" else None
     access = find_access(api.kube_context)
-    reviewer = await stack.enter_async_context(ClusterReviewer.opened(access))
+    reviewer: Reviewer = await stack.enter_async_context(ClusterReviewer.opened(access))
+    if keys is not None:
+        reviewer = OidcReviewer(api.oidc, keys, reviewer, reviews_other_tokens=applications is not None)
     rights = ReviewedRights(reviewer, records.namespaces, keep_seconds=api.review_cache_seconds)
     if applications is None:
         return rights, None
     session = await stack.enter_async_context(access.session())
     return rights, ServiceAccountTokens(applications, session, access.server, seconds=api.token_seconds)
+
+
+def _keys(api: ApiSettings) -> AbstractAsyncContextManager[IssuerKeys]:
+    for name, value in (("ISSUER", api.oidc.issuer), ("AUDIENCES", api.oidc.audiences)):
+        if not value:
+            raise SettingsError(f"ROLLCALL_API__OIDC__{name}: must be set for ROLLCALL_API__AUTHENTICATION=oidc.")
+    return IssuerKeys.opened(api.oidc)
 
 
 @asynccontextmanager
@@ -112,13 +133,3 @@ def listen(host: str, port: int, section: str) -> socket.socket:
         raise SettingsError(f"{section}__PORT: cannot listen on {host}:{port}: {error.strerror or error}.") from error
     listener.listen(1024)
     return listener
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,6 +1,7 @@
 """What the endpoints have in common: who is asking, what is read, and what every answer is documented with."""
 
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -9,7 +10,8 @@ from fastapi.security import HTTPBearer
 
 from rollcall.store.pages import Scope
 from rollcall_api.answers import OBSERVED_AT, freshness_header, json_response
-from rollcall_api.models import Error
+from rollcall_api.models import Error, Model
+from rollcall_api.rate_limits import Verdict, limited, limits_of, peer_of
 from rollcall_api.records import Answer, Records
 from rollcall_api.refusals import not_found
 from rollcall_api.rights import Rights
@@ -17,7 +19,7 @@ from rollcall_api.rights import Rights
 BEARER = HTTPBearer(
     scheme_name="bearer",
     auto_error=False,
-    description="A bearer token of the Kubernetes cluster, where the API asks who is calling.",
+    description="A bearer token of the Kubernetes cluster or of the configured issuer, where the API asks who calls.",
 )
 """For the OpenAPI document only: who is asking is found out by :mod:`rollcall_api.rights`."""
 
@@ -51,23 +53,35 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.I
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The 200 and these refusals, for the OpenAPI document."""
+    """The 200, the 429 and these refusals, for the OpenAPI document."""
     words = {
         400: "The request is at fault; the message names the parameter.",
-        401: "No bearer token, or one that the cluster does not know.",
+        401: "No bearer token, or one that is not valid.",
         403: "The caller may not list workloads in any namespace.",
         404: "Nothing has this id, or nothing that the caller may see.",
-        503: "The database or the Kubernetes API is away; try again.",
+        503: "The database, the Kubernetes API or the issuer of tokens is away; try again.",
     }
     found: dict[int | str, dict[str, Any]] = {200: {"headers": _OBSERVED}}
     found.update({status: {"model": Error, "description": words[status]} for status in statuses})
-    return found
+    return found | too_many()
+
+
+def too_many(model: type[Model] = Error) -> dict[int | str, dict[str, Any]]:
+    """The 429, for the OpenAPI document."""
+    retry_after = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
+    description = "More requests than one caller may send."
+    return {429: {"model": model, "description": description, "headers": {"Retry-After": retry_after}}}
 
 
 async def scope_of(request: Request) -> Scope:
-    """What the caller may see."""
+    """What the caller may see.
+
+    Raises:
+        RefusalError: 401 or 403 where that is nothing, 429 where the caller asks too often.
+        ClusterError, TokenIssuerError: nobody could be asked.
+    """
     rights: Rights = request.app.state.rights
-    return await rights.scope_of(request.headers.getlist("authorization"))
+    return await _limited(request, rights.scope_of)
 
 
 def records_of(request: Request) -> Records:
@@ -77,9 +91,18 @@ def records_of(request: Request) -> Records:
 
 
 async def admit_to_nodes(request: Request) -> None:
-    """Let pass who may list nodes."""
+    """Let pass who may list nodes.
+
+    Raises:
+        RefusalError: 401 or 403 where the caller may not, 429 where it asks too often.
+        ClusterError, TokenIssuerError: nobody could be asked.
+    """
     rights: Rights = request.app.state.rights
-    await rights.admit_to_nodes(request.headers.getlist("authorization"))
+    await _limited(request, rights.admit_to_nodes)
+
+
+async def _limited(request: Request, ask: Callable[[Sequence[str]], Awaitable[Verdict]]) -> Verdict:
+    return await limited(limits_of(request), request.headers.getlist("authorization"), peer_of(request), ask)
 
 
 def workload_id_of(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import unquote_plus
@@ -11,13 +12,16 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from rollcall_api.answers import json_response
+from rollcall_api.endpoints import too_many
 from rollcall_api.models import Model
 from rollcall_api.query_strings import one, read_query
+from rollcall_api.rate_limits import limits_of, peer_of
 from rollcall_api.refusals import RefusalError
-from rollcall_api.tokens import NEVER_KEPT, body_of, issued_by, issuer_of
+from rollcall_api.tokens import NEVER_KEPT, body_of, issued_by
 
 GRANT = "client_credentials"
 
+_AWAY = "temporarily_unavailable"
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="rollcall"'}
 
 router = APIRouter(prefix="/api/v2", tags=["Tokens"])
@@ -41,9 +45,15 @@ class OAuth2Error(Model):
 
 
 class _OAuth2RefusalError(Exception):
-    def __init__(self, error: str, description: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
+    def __init__(
+        self,
+        error: str,
+        description: str,
+        status: HTTPStatus = HTTPStatus.BAD_REQUEST,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(description)
-        self.error, self.description, self.status = error, description, status
+        self.error, self.description, self.status, self.headers = error, description, status, dict(headers or {})
 
 
 _FORM = {
@@ -73,6 +83,7 @@ _FORM = {
     responses={
         400: {"model": OAuth2Error, "description": "The request is at fault."},
         401: {"model": OAuth2Error, "description": "There is no such application, or its secret is another."},
+        **too_many(OAuth2Error),
         503: {"model": OAuth2Error, "description": "The Kubernetes API gave none; try again."},
     },
     openapi_extra={"requestBody": _FORM},
@@ -83,11 +94,16 @@ async def create_oauth2_token(request: Request) -> Response:
         return await _exchanged(request)
     except _OAuth2RefusalError as refusal:
         body = {"error": refusal.error, "error_description": refusal.description}
-        headers = {**NEVER_KEPT, **(_CHALLENGE if refusal.status is HTTPStatus.UNAUTHORIZED else {})}
+        challenge = _CHALLENGE if refusal.status is HTTPStatus.UNAUTHORIZED else {}
+        headers = {**NEVER_KEPT, **refusal.headers, **challenge}
         return json_response(body, status=refusal.status, headers=headers)
 
 
 async def _exchanged(request: Request) -> Response:
+    try:
+        limits_of(request).spend(peer_of(request))
+    except RefusalError as refusal:
+        raise _OAuth2RefusalError(_AWAY, refusal.message, refusal.status, refusal.headers) from refusal
     try:
         form = read_query(await body_of(request), {"grant_type", "client_id", "client_secret"})
         grant, client_id, secret = (
@@ -105,11 +121,10 @@ async def _exchanged(request: Request) -> Response:
             raise _OAuth2RefusalError("invalid_request", "The client is authenticated in two ways at once.")
         client_id, secret = basic
     try:
-        issued = await issued_by(issuer_of(request), client_id, secret)
+        issued = await issued_by(request, client_id, secret)
     except RefusalError as refusal:
-        away = refusal.status is HTTPStatus.SERVICE_UNAVAILABLE
-        error = "temporarily_unavailable" if away else "unauthorized_client"
-        raise _OAuth2RefusalError(error, refusal.message, refusal.status) from refusal
+        error = _AWAY if refusal.status is HTTPStatus.SERVICE_UNAVAILABLE else "unauthorized_client"
+        raise _OAuth2RefusalError(error, refusal.message, refusal.status, refusal.headers) from refusal
     if issued is None:
         message = "There is no such application, or its secret is another."
         raise _OAuth2RefusalError("invalid_client", message, HTTPStatus.UNAUTHORIZED)

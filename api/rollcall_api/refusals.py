@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from rollcall.errors import ClusterError, StoreError
+from rollcall.errors import ClusterError, StoreError, TokenIssuerError
 from rollcall_api.answers import json_response
 
 log = structlog.stdlib.get_logger(__name__)
@@ -51,6 +51,7 @@ def add_refusals(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(StoreError, _store_failed)
     app.add_exception_handler(ClusterError, _cluster_failed)
+    app.add_exception_handler(TokenIssuerError, _issuer_failed)
     app.add_exception_handler(Exception, _failed)
 
 
@@ -80,6 +81,12 @@ async def _store_failed(_: Request, error: Exception) -> Response:
 async def _cluster_failed(_: Request, error: Exception) -> Response:
     log.warning("review_failed", error=str(error))
     message = "The Kubernetes API did not say who you are; try again."
+    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, message, TRY_AGAIN)
+
+
+async def _issuer_failed(_: Request, _error: Exception) -> Response:
+    # Logged where it was asked, once for all who wait for it.
+    message = "The issuer of tokens did not say which keys are its own; try again."
     return error_response(HTTPStatus.SERVICE_UNAVAILABLE, message, TRY_AGAIN)
 
 

@@ -1,5 +1,6 @@
 """TokenReview and SubjectAccessReview: the API server says who is asking and what they may list."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -16,6 +17,9 @@ RESOURCE = {"group": "rollcall.dev", "resource": "workloads", "verb": "list"}
 NODES = {"group": "", "resource": "nodes", "verb": "list"}
 """The right that lets a caller see nodes: the original's own."""
 
+REVIEWS_AT_ONCE = 16
+"""Reviews in flight, of all callers together: the API server is not ours alone."""
+
 _TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
 _ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
@@ -26,6 +30,7 @@ class ClusterReviewer:
     def __init__(self, session: aiohttp.ClientSession, server: str) -> None:
         self._session = session
         self._server = server
+        self._at_once = asyncio.Semaphore(REVIEWS_AT_ONCE)
 
     @classmethod
     @asynccontextmanager
@@ -73,7 +78,8 @@ class ClusterReviewer:
 
     async def _review(self, path: str, kind: str, version: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
         body = {"apiVersion": version, "kind": kind, "spec": spec}
-        answer = await post_json(self._session, self._server, path, body)
+        async with self._at_once:
+            answer = await post_json(self._session, self._server, path, body)
         status = answer.get("status")
         if not isinstance(status, Mapping):
             raise ClusterError(f"The Kubernetes API answered a {kind} without a status.")

@@ -6,6 +6,7 @@ A list, a count and a single workload of one caller go through the same scope.
 import asyncio
 import hashlib
 import hmac
+import math
 import re
 import secrets
 import time
@@ -21,9 +22,6 @@ from rollcall_api.refusals import RefusalError
 REVIEW_SECONDS = 10
 """Longest time to find out one caller's rights."""
 
-REVIEWS_AT_ONCE = 16
-"""Reviews in flight, of all callers together: the API server is not ours alone."""
-
 CALLERS_KEPT = 10_000
 """Callers whose rights are remembered at most."""
 
@@ -35,16 +33,18 @@ _CHALLENGE = 'Bearer realm="rollcall"'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Whom a token belongs to, as the API server says. The token itself is not part of it."""
+    """Whom a token belongs to, as the API server or the issuer says. The token itself is not part of it."""
 
     username: str
     uid: str
     groups: tuple[str, ...]
-    extra: tuple[tuple[str, tuple[str, ...]], ...]
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    good_for_seconds: float = math.inf
+    """How much longer the token will be good, as far as that is known."""
 
 
 class Reviewer(Protocol):
-    """Asks a Kubernetes API server."""
+    """Knows callers and what they may do."""
 
     async def who_is(self, token: str) -> Caller | None:
         """Whose token it is; ``None`` where it is nobody's (any more)."""
@@ -64,7 +64,8 @@ class Rights(Protocol):
 
         Raises:
             RefusalError: 401 without a valid token, 403 without any right.
-            ClusterError: nobody could be asked.
+            ClusterError: the Kubernetes API could not be asked.
+            TokenIssuerError: the issuer of tokens could not.
         """
 
     async def admit_to_nodes(self, authorization: Sequence[str]) -> None:
@@ -88,17 +89,24 @@ class NobodyAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    verdict: asyncio.Task[Any]
+class _Answer:
+    verdict: Any
     """``None`` where the token is nobody's."""
     until: float
 
 
+@dataclass(slots=True)
+class _Kept:
+    answer: asyncio.Task[_Answer]
+    until: float
+
+
 class ReviewedRights:
-    """Authentication mode ``kubernetes``: the namespaces in which the caller may list workloads.
+    """Authentication modes ``kubernetes`` and ``oidc``: the namespaces in which the caller may list workloads.
 
     What was found out about a token is kept for ``keep_seconds`` from when it was asked, so that no right outlives its
-    withdrawal by more; requests that arrive meanwhile wait for the one review. Failures are not kept.
+    withdrawal by more, and no longer than the token is good; requests that arrive meanwhile wait for the one review.
+    Failures are not kept.
     """
 
     def __init__(
@@ -115,7 +123,6 @@ class ReviewedRights:
         self._clock = clock
         self._kept: dict[bytes, _Kept] = {}
         self._salt = secrets.token_bytes(32)
-        self._at_once = asyncio.Semaphore(REVIEWS_AT_ONCE)
 
     async def scope_of(self, authorization: Sequence[str]) -> Scope:
         """See :class:`Rights`."""
@@ -126,34 +133,36 @@ class ReviewedRights:
 
     async def admit_to_nodes(self, authorization: Sequence[str]) -> None:
         """See :class:`Rights`."""
-        if not await self._found_out(b"nodes ", authorization, self._may_list_nodes):
+        if not await self._found_out(b"nodes ", authorization, self._reviewer.may_list_nodes):
             raise RefusalError(HTTPStatus.FORBIDDEN, "You may not list nodes.")
 
     async def _found_out(
         self, about: bytes, authorization: Sequence[str], ask: Callable[[Caller], Awaitable[_Verdict]]
     ) -> _Verdict:
-        token = _token(authorization)
+        token = token_of(authorization)
         # A dump of the memory's keys must not be a list of tokens, nor one to try tokens against.
         key = hmac.digest(self._salt, about + token.encode(), hashlib.sha256)
         kept = self._kept.get(key)
         if kept is None or self._clock() >= kept.until:
             kept = self._review(key, token, ask)
         # Shielded: others may be waiting for it when this request's client goes away.
-        verdict: _Verdict | None = await asyncio.shield(kept.verdict)
+        verdict: _Verdict | None = (await asyncio.shield(kept.answer)).verdict
         if verdict is None:
             raise _unauthorized("The token is not valid.", ', error="invalid_token"')
         return verdict
 
-    def _review(self, key: bytes, token: str, ask: Callable[[Caller], Awaitable[_Verdict]]) -> _Kept:
+    def _review(self, key: bytes, token: str, ask: Callable[[Caller], Awaitable[object]]) -> _Kept:
         self._make_room()
         kept = _Kept(asyncio.create_task(self._find_out(token, ask)), self._clock() + self._keep_seconds)
         self._kept[key] = kept
 
-        def forget_failure(task: asyncio.Task[Any]) -> None:
-            if (task.cancelled() or task.exception() is not None) and self._kept.get(key) is kept:
+        def settle(task: asyncio.Task[_Answer]) -> None:
+            if not task.cancelled() and task.exception() is None:
+                kept.until = min(kept.until, task.result().until)
+            elif self._kept.get(key) is kept:
                 del self._kept[key]
 
-        kept.verdict.add_done_callback(forget_failure)
+        kept.answer.add_done_callback(settle)
         return kept
 
     def _make_room(self) -> None:
@@ -164,39 +173,40 @@ class ReviewedRights:
         while len(self._kept) >= CALLERS_KEPT:
             del self._kept[next(iter(self._kept))]
 
-    async def _find_out(self, token: str, ask: Callable[[Caller], Awaitable[_Verdict]]) -> _Verdict | None:
+    async def _find_out(self, token: str, ask: Callable[[Caller], Awaitable[object]]) -> _Answer:
         try:
             async with asyncio.timeout(REVIEW_SECONDS):
-                async with self._at_once:
-                    caller = await self._reviewer.who_is(token)
-                return None if caller is None else await ask(caller)
+                caller = await self._reviewer.who_is(token)
+                if caller is None:
+                    return _Answer(None, math.inf)
+                until = self._clock() + caller.good_for_seconds
+                return _Answer(await ask(caller), until)
         except TimeoutError as error:
             raise ClusterError("The Kubernetes API took too long to review a token.") from error
 
     async def _scope_of(self, caller: Caller) -> Scope:
-        return EVERYTHING if await self._may_list(caller, None) else Scope(namespaces=await self._allowed(caller))
+        return (
+            EVERYTHING if await self._reviewer.may_list(caller, None) else Scope(namespaces=await self._allowed(caller))
+        )
 
     async def _allowed(self, caller: Caller) -> frozenset[str]:
         namespaces = await self._namespaces()
         try:
             async with asyncio.TaskGroup() as group:
-                asked = {name: group.create_task(self._may_list(caller, name)) for name in namespaces}
+                asked = {name: group.create_task(self._reviewer.may_list(caller, name)) for name in namespaces}
         except* ClusterError as errors:
             raise ClusterError(str(errors.exceptions[0])) from errors
         return frozenset(name for name, answer in asked.items() if answer.result())
 
-    async def _may_list(self, caller: Caller, namespace: str | None) -> bool:
-        async with self._at_once:
-            return await self._reviewer.may_list(caller, namespace)
 
-    async def _may_list_nodes(self, caller: Caller) -> bool:
-        async with self._at_once:
-            return await self._reviewer.may_list_nodes(caller)
+def token_of(authorization: Sequence[str]) -> str:
+    """The bearer token of ``Authorization`` headers.
 
-
-def _token(authorization: Sequence[str]) -> str:
+    Raises:
+        RefusalError: 401, where there is not exactly one.
+    """
     if len(authorization) != 1:
-        raise _unauthorized("Send one header `Authorization: Bearer TOKEN` with a token of the cluster.")
+        raise _unauthorized("Send one header `Authorization: Bearer TOKEN`.")
     found = _BEARER.fullmatch(authorization[0].strip())
     if found is None:
         raise _unauthorized("The header Authorization must read `Bearer TOKEN`.")

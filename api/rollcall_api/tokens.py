@@ -19,9 +19,11 @@ from starlette.requests import ClientDisconnect
 from rollcall.errors import ClusterError
 from rollcall_api.answers import json_response
 from rollcall_api.applications import Issued, Issuer
+from rollcall_api.endpoints import too_many
 from rollcall_api.models import Error, Model
 from rollcall_api.query_strings import shown
-from rollcall_api.refusals import RefusalError
+from rollcall_api.rate_limits import limits_of, peer_of
+from rollcall_api.refusals import TRY_AGAIN, RefusalError
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -69,12 +71,14 @@ class Token(Model):
     response_model=Token,
     responses={
         400: {"model": Error, "description": "No token for these credentials."},
+        **too_many(),
         503: {"model": Error, "description": "The Kubernetes API gave none; try again."},
     },
     openapi_extra={"requestBody": _BODY},
 )
 async def create_token(request: Request) -> Response:
     """A token for an application; wrong credentials are a 400, which clients show rather than try again."""
+    limits_of(request).spend(peer_of(request))
     try:
         given = json.loads(await body_of(request))
     except (ValueError, RecursionError):
@@ -87,7 +91,7 @@ async def create_token(request: Request) -> Response:
         given_grant = shown(grant) if isinstance(grant, str) else "anything else"
         raise RefusalError(HTTPStatus.BAD_REQUEST, f"grantType must be one of {', '.join(GRANTS)}, not {given_grant}.")
     client_id, secret = (_credential(folded, f"app{name}", f"client{name}") for name in ("id", "secret"))
-    issued = await issued_by(issuer_of(request), client_id, secret)
+    issued = await issued_by(request, client_id, secret)
     if issued is None:
         raise RefusalError(HTTPStatus.BAD_REQUEST, "There is no such application, or its secret is another.")
     return json_response({"accessToken": issued.token, "expiresIn": issued.seconds}, headers=NEVER_KEPT)
@@ -106,18 +110,21 @@ def issuer_of(request: Request) -> Issuer:
     return issuer
 
 
-async def issued_by(issuer: Issuer, client_id: str, secret: str) -> Issued | None:
+async def issued_by(request: Request, client_id: str, secret: str) -> Issued | None:
     """A token for an application; ``None`` where its credentials are wrong.
 
     Raises:
         RefusalError: 503 where nobody could be asked, 400 where no application is known at all.
     """
     try:
-        return await issuer.issue(client_id, secret)
+        issued = await issuer_of(request).issue(client_id, secret)
     except ClusterError as error:
         log.warning("token_not_issued", error=str(error))
         message = "The Kubernetes API gave no token for this application; try again."
-        raise RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, message, headers={"Retry-After": "5"}) from error
+        raise RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, message, headers=TRY_AGAIN) from error
+    if issued is None:
+        limits_of(request).wrong(peer_of(request))
+    return issued
 
 
 async def body_of(request: Request) -> bytes:
@@ -133,6 +140,13 @@ async def body_of(request: Request) -> bytes:
     return bytes(body)
 
 
+INSTEAD = {
+    "kubernetes": "a Kubernetes bearer token (kubectl create token SERVICEACCOUNT)",
+    "oidc": "a bearer token of the issuer that ROLLCALL_API__OIDC__ISSUER names",
+}
+"""What opens the API without an application, by the mode of authentication."""
+
+
 class Anyone:
     """An :class:`Issuer` for where nobody is asked: everybody gets a token, and it means nothing."""
 
@@ -142,14 +156,16 @@ class Anyone:
 
 
 class NoApplications:
-    """An :class:`Issuer` that knows of no application."""
+    """An :class:`Issuer` that knows of no application, and of what to send instead."""
+
+    def __init__(self, instead: str) -> None:
+        self._instead = instead
 
     async def issue(self, client_id: str, secret: str) -> Issued | None:  # noqa: ARG002 - not looked at
         """See :class:`Issuer`."""
         raise RefusalError(
             HTTPStatus.BAD_REQUEST,
-            "No applications are set up here; send a Kubernetes bearer token instead"
-            " (kubectl create token SERVICEACCOUNT).",
+            f"No applications are set up here; send {self._instead} instead.",
         )
 
 

@@ -7,7 +7,8 @@
     ├── StoreError           the database could not do it
     │   ├── StoreUnavailable it cannot be reached, or gave no answer in time: try again
     │   └── SchemaNotHead    its schema is not this release's
-    └── ClusterError         the Kubernetes API could not be reached or said no
+    ├── ClusterError         the Kubernetes API could not be reached or said no
+    └── TokenIssuerError     the issuer of tokens could not be reached, or its keys not be read
 """
 
 
@@ -37,3 +38,7 @@ class SchemaNotHead(StoreError):  # noqa: N818 - same
 
 class ClusterError(RollcallError):
     """The Kubernetes API could not be reached or refused."""
+
+
+class TokenIssuerError(RollcallError):
+    """The issuer of tokens could not be reached, or what it answered could not be read."""

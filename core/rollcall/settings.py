@@ -3,10 +3,11 @@
 A wrong value or an unknown ``ROLLCALL_`` variable is one sentence (:class:`SettingsError`), never a traceback.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 from pydantic import (
     BaseModel,
@@ -20,14 +21,15 @@ from pydantic import (
     field_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rollcall.domain.facts import DomainSettings
 from rollcall.errors import SettingsError
+from rollcall.oidc_settings import OidcSettings
 from rollcall.prometheus_settings import PrometheusSettings
+from rollcall.setting_lists import Names
 
 PREFIX = "ROLLCALL_"
-Names = Annotated[tuple[str, ...], NoDecode]
 
 
 class DatabaseSettings(BaseModel):
@@ -89,21 +91,6 @@ class ClusterSettings(BaseModel):
         default=DomainSettings().fatal_grace_seconds,
         description="How long a fatal container state may last before the workload counts as failed.",
     )
-
-    @field_validator(
-        "project_labels",
-        "node_pool_labels",
-        "ignored_namespaces",
-        "gpu_resources",
-        "gpu_device_classes",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        """Read a comma-separated list, which is how environment variables write lists."""
-        if isinstance(value, str):
-            return tuple(item.strip() for item in value.split(",") if item.strip())
-        return value
 
     def domain(self) -> DomainSettings:
         """The part the domain decides by."""
@@ -178,10 +165,12 @@ class ApiSettings(BaseModel):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    authentication: Literal["none", "kubernetes"] = Field(
+    authentication: Literal["none", "kubernetes", "oidc"] = Field(
         default="kubernetes",
-        description="none: nobody is asked (loopback only); kubernetes: TokenReview and SubjectAccessReview.",
+        description="none: nobody is asked (loopback only); kubernetes: TokenReview and SubjectAccessReview; "
+        "oidc: tokens of an issuer, and SubjectAccessReview.",
     )
+    oidc: OidcSettings = Field(default_factory=OidcSettings)
     kube_context: str | None = Field(
         default=None, description="Context of the kubeconfig whose API server is asked; by default as the operator."
     )
@@ -197,9 +186,27 @@ class ApiSettings(BaseModel):
     stale_after_seconds: PositiveFloat = Field(
         default=120, description="Age of the oldest watch past which /readyz says the view is stale."
     )
+    rate_per_second: NonNegativeFloat = Field(
+        default=50,
+        description="Requests of one caller that are answered in the long run, the rest being a 429; 0 for any number. "
+        "With authentication none it does not count.",
+    )
+    rate_burst: PositiveInt = Field(default=200, description="Requests of one caller that are answered at once.")
+    trusted_proxies: Names = Field(
+        default=(),
+        description="Addresses or networks of the proxies whose X-Forwarded-For says who is calling; by default it is "
+        "not looked at.",
+    )
     aggregated: AggregatedSettings = Field(
         default_factory=AggregatedSettings, description="How kubectl is served, behind the cluster's own API server."
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            ipaddress.ip_network(one)
+        return value
 
 
 class LogSettings(BaseModel):
@@ -261,4 +268,5 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = PREFIX + "__".join(str(part) for part in first["loc"] if not isinstance(part, int)).upper()
-        raise SettingsError(f"{name}: {first['msg']}.") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{name}: {said}.") from None

@@ -64,8 +64,8 @@ def sample_of(node: Mapping[str, Any]) -> Any:
     number = max(node.get("minimum", 0), node.get("exclusiveMinimum", 0), 700)
     return {
         "string": "http://prometheus.example" if "pattern" in node else 'some text, with $ and: "quotes"',
-        "integer": number,
-        "number": number + 0.5,
+        "integer": min(number, node.get("maximum", number)),
+        "number": min(number + 0.5, node.get("maximum", number + 0.5)),
         "boolean": True,
         "array": ["one", "two"],
     }[kind]

@@ -27,8 +27,8 @@ from rollcall_api import rights as rights_module
 from rollcall_api.app import create_app
 from rollcall_api.models import Error
 from rollcall_api.records import Records
-from rollcall_api.reviews import ClusterReviewer
-from rollcall_api.rights import REVIEWS_AT_ONCE, ReviewedRights
+from rollcall_api.reviews import REVIEWS_AT_ONCE, ClusterReviewer
+from rollcall_api.rights import ReviewedRights
 
 pytestmark = pytest.mark.anyio
 

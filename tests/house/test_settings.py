@@ -29,6 +29,21 @@ def test_every_setting_is_described() -> None:
         ("ROLLCALL_LOG__LEVEL", "loud"),
         ("ROLLCALL_PROMETHEUS__URL", "prometheus:9090"),
         ("ROLLCALL_CLUSTER__ALL_NAMESPACES", "perhaps"),
+        ("ROLLCALL_API__RATE_PER_SECOND", "-1"),
+        ("ROLLCALL_API__RATE_BURST", "0"),
+        ("ROLLCALL_API__TRUSTED_PROXIES", "10.0.0.0/8,proxy.example"),
+        ("ROLLCALL_API__OIDC__ISSUER", "http://issuer.example"),
+        ("ROLLCALL_API__OIDC__ISSUER", "https://issuer.example?realm=x"),
+        ("ROLLCALL_API__OIDC__ISSUER", "https://user:password@issuer.example"),
+        ("ROLLCALL_API__OIDC__ISSUER", "issuer.example"),
+        ("ROLLCALL_API__OIDC__ISSUER", "https://issuer.example:port"),
+        ("ROLLCALL_API__OIDC__ALGORITHMS", "RS256,HS256"),
+        ("ROLLCALL_API__OIDC__ALGORITHMS", "none"),
+        ("ROLLCALL_API__OIDC__ALGORITHMS", ""),
+        ("ROLLCALL_API__OIDC__REQUIRED_CLAIMS", "hd"),
+        ("ROLLCALL_API__OIDC__REQUIRED_CLAIMS", "=x"),
+        ("ROLLCALL_API__OIDC__CLOCK_SKEW_SECONDS", "3600"),
+        ("ROLLCALL_API__OIDC__USERNAME_CLAIM", ""),
     ],
 )
 def test_a_wrong_value_is_a_sentence_that_names_the_setting(
@@ -39,6 +54,7 @@ def test_a_wrong_value_is_a_sentence_that_names_the_setting(
         load_settings()
     assert str(caught.value).startswith(f"{name}: ")
     assert "\n" not in str(caught.value)
+    assert "password" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["ROLLCALL_API__PROT", "ROLLCALL_DATABSE__DSN", "rollcall_nonsense"])
@@ -50,7 +66,16 @@ def test_an_unknown_name_is_refused_not_ignored(monkeypatch: pytest.MonkeyPatch,
 
 def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROLLCALL_CLUSTER__PROJECT_LABELS", "team, runai/queue ,")
-    assert load_settings().cluster.project_labels == ("team", "runai/queue")
+    monkeypatch.setenv("ROLLCALL_API__OIDC__AUDIENCES", "one,two")
+    settings = load_settings()
+    assert settings.cluster.project_labels == ("team", "runai/queue")
+    assert settings.api.oidc.audiences == ("one", "two")
+
+
+@pytest.mark.parametrize("issuer", ["https://issuer.example/realms/x", "http://127.0.0.1:8080", "http://[::1]/x"])
+def test_issuers_that_can_be_trusted_are_taken_by_the_letter(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
+    monkeypatch.setenv("ROLLCALL_API__OIDC__ISSUER", issuer)
+    assert load_settings().api.oidc.issuer == issuer
 
 
 def test_no_secret_in_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from rollcall.errors import ClusterError
 from rollcall_api.kube.remembering import Remembering
 from rollcall_api.kube.request_header import RequestHeaderConfig
 from rollcall_api.kube.statuses import GROUP, RESOURCE, Attributes, forbidden, unauthorized, unavailable
-from rollcall_api.rights import REVIEW_SECONDS, REVIEWS_AT_ONCE, Caller
+from rollcall_api.rights import REVIEW_SECONDS, Caller
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -43,7 +43,6 @@ class DelegatedAccess:
         self._callers: Remembering[bytes, Caller | None] = Remembering(keep_seconds)
         self._verdicts: Remembering[tuple[Caller, Attributes], bool] = Remembering(keep_seconds)
         self._salt = secrets.token_bytes(32)
-        self._at_once = asyncio.Semaphore(REVIEWS_AT_ONCE)
 
     async def caller(
         self, config: RequestHeaderConfig | None, peer: Mapping[str, Any] | None, headers: "CIMultiDictProxy[str]"
@@ -85,7 +84,7 @@ class DelegatedAccess:
 
     async def _bounded(self, review: Awaitable[Found]) -> Found:
         try:
-            async with asyncio.timeout(REVIEW_SECONDS), self._at_once:
+            async with asyncio.timeout(REVIEW_SECONDS):
                 return await review
         except TimeoutError as error:
             raise ClusterError("The Kubernetes API took too long to review a request.") from error
