@@ -16,7 +16,7 @@ MEASURED = found=$$($(BIN)/python -m rollcall_cluster.prometheus_binary $(if $(f
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run run test check format cluster cluster-build db bench lock docs wheel clean
+.PHONY: help setup setup-run run test check format cluster cluster-build db bench lock docs wheel image image-kind clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,10 +73,32 @@ docs: setup ## write the generated reference pages anew
 wheel: setup ## dist/rollcall-….whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= ghcr.io/rollcall-dev/rollcall:$(VERSION)
+# What it is built on, where it is not what deploy/Dockerfile names.
+BASE ?=
+image: ## the container image, with docker, podman or buildah; IMAGE=name:tag, BASE=python:…@sha256:…
+	@for engine in docker podman buildah; do \
+		if $$engine info >/dev/null 2>&1; then \
+			exec $$engine build --file deploy/Dockerfile --tag $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) \
+				--build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+				--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) .; \
+		fi; \
+	done; echo "make image needs an engine that answers: docker, podman or buildah"; exit 1
+
+KIND_CLUSTER := rollcall-image
+image-kind: ## the chart with that image on a kind cluster of its own, which is removed again
+	@for program in kind helm; do command -v $$program >/dev/null || { echo "make image-kind needs $$program"; exit 1; }; done
+	@trap 'kind delete cluster --name $(KIND_CLUSTER)' EXIT; set -e; \
+	kind create cluster --name $(KIND_CLUSTER) --wait 2m; \
+	kind load docker-image $(IMAGE) --name $(KIND_CLUSTER); \
+	helm install rollcall charts/rollcall --kube-context kind-$(KIND_CLUSTER) --namespace rollcall --create-namespace --wait --timeout 5m
+
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock: ## resolve the requirements anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
 	$(LOCK) $(ARGS) --extra demo --extra cluster pyproject.toml -o requirements/run.txt
+	$(LOCK) $(ARGS) -c requirements/run.txt pyproject.toml -o requirements/server.txt
 	$(LOCK) $(ARGS) --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 
 clean: ## stop what was left running and remove what make made here (not the caches)

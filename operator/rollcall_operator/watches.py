@@ -184,6 +184,8 @@ class Watches:
                 registry=build_registry(self._kinds, self._door, login, versions=self._versions),
                 settings=observer_settings(self._watch_seconds),
                 standalone=True,
+                # Left out, kopf asks for the user's name, and an image's user by number has none. Nobody reads it.
+                identity="rollcall-operator",  # type: ignore[arg-type]  # a type kopf keeps to itself
                 clusterwide=True,
             )
             self._on_start()

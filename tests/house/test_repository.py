@@ -20,7 +20,7 @@ def test_every_target_is_phony(makefile: str) -> None:
     assert targets == phony
 
 
-@pytest.mark.parametrize("lock", ["run.txt", "dev.txt", "build.txt"])
+@pytest.mark.parametrize("lock", ["run.txt", "server.txt", "dev.txt", "build.txt"])
 def test_locks_pin_hashes_and_name_no_registry(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text()
     pins = re.findall(r"^([a-z0-9][\w.-]*)==", text, flags=re.MULTILINE)
@@ -38,6 +38,7 @@ def test_what_runs_is_what_is_tested() -> None:
         return set(re.findall(r"^([a-z0-9][\w.-]*==[^ ;\\]+)", text, flags=re.MULTILINE))
 
     assert pins("run.txt") - pins("dev.txt") == set()
+    assert pins("server.txt") - pins("run.txt") == set()
 
 
 def test_make_alone_prints_the_targets() -> None:
