@@ -15,10 +15,20 @@ from rollcall_demo.programs import Program, free_ports
 
 
 class OperatorProcess:
-    """An operator on a cluster and a database while the ``with`` block runs; its log is in ``folder``."""
+    """An operator on a cluster and a database while the ``with`` block runs; its log is in ``folder``.
+
+    ``before`` is Python that its process runs first.
+    """
 
     def __init__(
-        self, folder: Path, kubeconfig: Path, database: DatabaseSettings, *, name: str = "operator", **settings: object
+        self,
+        folder: Path,
+        kubeconfig: Path,
+        database: DatabaseSettings,
+        *,
+        name: str = "operator",
+        before: str = "",
+        **settings: object,
     ) -> None:
         (self.port,) = free_ports(1)
         folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +41,10 @@ class OperatorProcess:
             "ROLLCALL_OPERATOR__LEADER_ELECTION": "false",
             **given,
         }
-        self.program = Program(name, [sys.executable, "-m", "rollcall", "operator"], folder, environment)
+        words = ["-m", "rollcall", "operator"]
+        if before:
+            words = ["-c", f"{before}\nfrom rollcall.cli import main\nraise SystemExit(main(['operator']))"]
+        self.program = Program(name, [sys.executable, *words], folder, environment)
 
     def start(self) -> Self:
         """Start it and wait until it writes."""
