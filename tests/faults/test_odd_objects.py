@@ -14,13 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.domain.facts import DomainSettings, KindKey
 from rollcall.domain.placing import Missing
-from rollcall.settings import ClusterSettings, DatabaseSettings, Settings
+from rollcall.settings import DatabaseSettings
 from rollcall.store.engine import create_engine
 from rollcall_operator.cluster_state import POD, ClusterState, EventType
 from rollcall_operator.discovery import ServedKind
 from rollcall_operator.flusher import Flusher
 from rollcall_operator.measures import Measures
-from rollcall_operator.running import Operator, watched_kinds
+from rollcall_operator.places import ClusterIdentity, Places
+from rollcall_operator.running import watched_kinds
 from rollcall_operator.surroundings import NAMESPACE, NODE, PRIORITY_CLASS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -161,25 +162,19 @@ def named(name: str, **labels: str) -> dict[str, Any]:
 def test_any_object_is_taken_in_and_holds_up_no_other(
     loop: asyncio.Runner,
     engine: AsyncEngine,
-    shared_database: DatabaseSettings,
     sights: list[tuple[KindKey, EventType, Any]],
     all_namespaces: bool,  # noqa: FBT001 - hypothesis passes by name
 ) -> None:
     # A cluster of its own for every example: rows of one are not another's.
     cluster_id = secrets.token_hex(8)
-    given_settings = Settings(
-        database=shared_database, cluster=ClusterSettings(id=cluster_id, all_namespaces=all_namespaces)
-    )
     state = ClusterState(DomainSettings(), all_namespaces=all_namespaces)
     measures = Measures()
     flusher = Flusher(
         state, engine, cluster_id, settings=DomainSettings(), batch_size=4, clock=lambda: NOW, measures=measures
     )
+    places = Places(state.surroundings, engine, ClusterIdentity(id=cluster_id, name="test"), DomainSettings())
 
     async def live() -> set[str]:
-        operator = Operator(given_settings)
-        operator.state = state
-        operator._cluster_id = cluster_id  # noqa: SLF001 - what its start finds out
         state.observe(
             NAMESPACE, EventType.SEEN, {**named("lab", **{"kai/project": "lab"}), "kind": "Namespace"}, at=NOW
         )
@@ -198,8 +193,7 @@ def test_any_object_is_taken_in_and_holds_up_no_other(
             state.forget_unseen([uid], version=2**62, at=NOW) if uid != "beside" else None
         while await flusher.flush():
             pass
-        await operator._touch(NOW)  # noqa: SLF001 - same
-        await operator._engine.dispose()  # noqa: SLF001 - same
+        await places.write(NOW)
         async with engine.connect() as connection:
             found = await connection.execute(
                 text("SELECT uid FROM workloads WHERE cluster_id = :id AND phase = 'Running'"), {"id": cluster_id}

@@ -11,7 +11,7 @@ _PLURALS = {
     "NetworkPolicy": "networkpolicies",
     "Ingress": "ingresses",
 }
-_CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding"}
+_CLUSTER_WIDE = {"APIService", "ClusterRole", "ClusterRoleBinding"}
 
 
 def path_of(obj: Mapping[str, Any]) -> str:
