@@ -56,7 +56,9 @@ def asked(
     """Where an application is set up that may read everything, and who it is."""
     fill(shared_database)
     may_make = {"apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": [NAME], "verbs": ["create"]}
-    apply(*may_list(NAME, None), *a_role(f"{NAME}-token", "rollcall", may_make, "rollcall:rollcall-api"))
+    may_see_nodes = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
+    apply(*may_list(NAME, None), *a_role(f"{NAME}-nodes", None, may_see_nodes, f"rollcall:{NAME}"))
+    apply(*a_role(f"{NAME}-token", "rollcall", may_make, "rollcall:rollcall-api"))
     folder = tmp_path_factory.mktemp("api")
     known = {
         "clientId": NAME,

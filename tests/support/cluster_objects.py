@@ -99,17 +99,18 @@ def may_list(name: str, namespace: str | None) -> list[dict[str, Any]]:
     ]
 
 
-def a_role(name: str, namespace: str, rule: dict[str, Any], holder: str) -> list[dict[str, Any]]:
-    """A role of that rule, and the ServiceAccount ``NAMESPACE:NAME`` that has it."""
+def a_role(name: str, namespace: str | None, rule: dict[str, Any], holder: str) -> list[dict[str, Any]]:
+    """A role of that rule, in one namespace or everywhere, and the ServiceAccount ``NAMESPACE:NAME`` that has it."""
     where, who = holder.split(":")
-    metadata = {"name": name, "namespace": namespace}
+    scope = "Cluster" if namespace is None else ""
+    metadata = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
     return [
-        {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]},
+        {"apiVersion": f"{RBAC}/v1", "kind": f"{scope}Role", "metadata": metadata, "rules": [rule]},
         {
             "apiVersion": f"{RBAC}/v1",
-            "kind": "RoleBinding",
+            "kind": f"{scope}RoleBinding",
             "metadata": metadata,
-            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
+            "roleRef": {"apiGroup": RBAC, "kind": f"{scope}Role", "name": name},
             "subjects": [{"kind": "ServiceAccount", "name": who, "namespace": where}],
         },
     ]
