@@ -8,7 +8,12 @@ from rollcall_operator.running import Operator, first_sentence
 
 def main(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; then write what is waiting, and end with 0."""
-    asyncio.run(_run(settings))
+    loop = asyncio.new_event_loop()
+    try:
+        # Not `asyncio.run`, which at the end waits for every task: one of kopf's may never end, see `watches`.
+        loop.run_until_complete(_run(settings))
+    finally:
+        loop.close()
     return 0
 
 

@@ -40,6 +40,9 @@ LOGIN_PAUSE_SECONDS = 2.0
 CANCEL_SECONDS = 3.0
 """How long kopf may take to clean up before it is told again to end."""
 
+GIVE_UP_SECONDS = 9.0
+"""After so long it is left to itself, and a new one is started: without any watch the view would only grow old."""
+
 _KOPF = Path(kopf.__file__).parent
 
 log = structlog.get_logger(__name__)
@@ -227,6 +230,8 @@ async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
     waiting = set(tasks)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + GIVE_UP_SECONDS
     while waiting:
         for task in waiting:
             task.cancel()
@@ -234,6 +239,10 @@ async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
         _, waiting = await asyncio.wait(waiting, timeout=CANCEL_SECONDS)
         # A discovery that failed leaves requests behind that are tried again for minutes.
         waiting = waiting or {task for task in asyncio.all_tasks() if _is_of_kopf(task)}
+        if waiting and loop.time() > until:
+            # Where a connection closes while another watch fails, kopf may wait for a lock that nobody gives back.
+            log.warning("watches_abandoned", tasks=len(waiting))
+            return
 
 
 def _is_of_kopf(task: asyncio.Task[Any]) -> bool:

@@ -1,5 +1,6 @@
 """How an operator ends: cleanly when asked to, and otherwise with one sentence that says what to do."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from support.simulated_cluster import COMPLETED, SimulatedCluster, exit_code_of
 from rollcall.settings import DatabaseSettings
 from rollcall_demo.programs import free_ports
 from rollcall_demo.resources import JOB
+from rollcall_operator import watches
 
 OperatorOf = Callable[..., OperatorProcess]
 
@@ -45,7 +47,7 @@ def test_what_is_waiting_is_written_before_the_end(
     cluster.a_job("goes")
     cluster.delete(JOB, "goes")
     jobs = 'rollcall_watch_events_total{group="batch",kind="Job"}'
-    eventually(lambda: operator.metric(jobs), lambda number: number == 5)
+    eventually(lambda: operator.metric(jobs, absent=0), lambda number: number == 5)
     assert operator.metric("rollcall_queue_depth") == 3
     assert rows.query("SELECT name FROM workloads") == []
     assert terminate(operator) == 0
@@ -136,6 +138,34 @@ def test_a_wrong_setting_is_one_sentence(run: Callable[..., tuple[int, str]], ca
     assert "\n" not in said
     assert "hunter2" not in said
     assert code == 2
+
+
+def test_what_does_not_end_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kopf can be caught by a lock that nobody gives back; no new watch and no end may wait for it."""
+    monkeypatch.setattr(watches, "CANCEL_SECONDS", 0.05)
+    monkeypatch.setattr(watches, "GIVE_UP_SECONDS", 0.2)
+    told = 0
+
+    async def never_ends() -> None:
+        nonlocal told
+        while told < 1000:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                told += 1
+
+    async def end() -> bool:
+        task = asyncio.create_task(never_ends())
+        await asyncio.sleep(0)
+        await watches._end([task])  # noqa: SLF001 - what every restart and the end go through
+        assert told > 1, "it was told more than once"
+        return not task.done()
+
+    loop = asyncio.new_event_loop()
+    try:
+        assert loop.run_until_complete(asyncio.wait_for(end(), 30))
+    finally:
+        loop.close()
 
 
 def test_a_port_in_use_is_one_sentence(run: Callable[..., tuple[int, str]]) -> None:

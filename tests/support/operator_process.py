@@ -84,13 +84,14 @@ class OperatorProcess:
         except (urllib.error.URLError, OSError):
             return "starting" if self.program.is_running else f"ended:\n{self.program.last_lines()}"
 
-    def metric(self, name: str) -> float:
-        """The value of a metric without labels, or with them as they are written."""
+    def metric(self, name: str, *, absent: float | None = None) -> float:
+        """The value of a metric without labels, or with them as they are written; these begin with their first event."""
         for line in self._get("/metrics").splitlines():
             key, _, value = line.rpartition(" ")
             if key == name:
                 return float(value)
-        raise AssertionError(f"no metric {name}")
+        assert absent is not None, f"no metric {name}"
+        return absent
 
     def total_of(self, name: str) -> float:
         """The sum of a metric over all of its labels."""
