@@ -85,7 +85,7 @@ class OperatorProcess:
             return "starting" if self.program.is_running else f"ended:\n{self.program.last_lines()}"
 
     def metric(self, name: str, *, absent: float | None = None) -> float:
-        """The value of a metric without labels, or with them as they are written; these begin with their first event."""
+        """The value of a metric without labels, or with them as written; these begin with their first event."""
         for line in self._get("/metrics").splitlines():
             key, _, value = line.rpartition(" ")
             if key == name:
