@@ -10,7 +10,7 @@ import pytest
 from kubernetes import client
 from support.api_process import ApiProcess
 from support.cluster_objects import a_pod, a_project, remove_namespace
-from support.rows import Rows
+from support.rows import Rows, eventually
 from support.token_issuer import CLIENT, TokenIssuer
 
 from rollcall.settings import DatabaseSettings
@@ -68,6 +68,11 @@ async def test_users_and_groups_of_the_issuer_see_exactly_their_namespaces(
         with operator_of():
             for namespace in three_projects:
                 rows.until(namespace, "runs", phase="Running")
+            # Which namespaces there are to ask about is written once a second.
+            eventually(
+                lambda: {row["namespace"] for row in rows.query("SELECT namespace FROM projects")},
+                lambda known: known >= set(three_projects),
+            )
         with ApiProcess(
             tmp_path,
             database,
