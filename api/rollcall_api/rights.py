@@ -18,12 +18,10 @@ from typing import Any, Protocol, TypeVar
 from rollcall.errors import ClusterError
 from rollcall.store.pages import EVERYTHING, Scope
 from rollcall_api.refusals import RefusalError
+from rollcall_api.remembering import Remembering
 
 REVIEW_SECONDS = 10
 """Longest time to find out one caller's rights."""
-
-CALLERS_KEPT = 10_000
-"""Callers whose rights are remembered at most."""
 
 _Verdict = TypeVar("_Verdict")
 
@@ -95,12 +93,6 @@ class _Answer:
     until: float
 
 
-@dataclass(slots=True)
-class _Kept:
-    answer: asyncio.Task[_Answer]
-    until: float
-
-
 class ReviewedRights:
     """Authentication modes ``kubernetes`` and ``oidc``: the namespaces in which the caller may list workloads.
 
@@ -119,9 +111,10 @@ class ReviewedRights:
     ) -> None:
         self._reviewer = reviewer
         self._namespaces = namespaces
-        self._keep_seconds = keep_seconds
         self._clock = clock
-        self._kept: dict[bytes, _Kept] = {}
+        self._answers: Remembering[bytes, _Answer] = Remembering(
+            keep_seconds, clock=clock, good_until=lambda answer: answer.until
+        )
         self._salt = secrets.token_bytes(32)
 
     async def scope_of(self, authorization: Sequence[str]) -> Scope:
@@ -142,36 +135,11 @@ class ReviewedRights:
         token = token_of(authorization)
         # A dump of the memory's keys must not be a list of tokens, nor one to try tokens against.
         key = hmac.digest(self._salt, about + token.encode(), hashlib.sha256)
-        kept = self._kept.get(key)
-        if kept is None or self._clock() >= kept.until:
-            kept = self._review(key, token, ask)
-        # Shielded: others may be waiting for it when this request's client goes away.
-        verdict: _Verdict | None = (await asyncio.shield(kept.answer)).verdict
+        answer = await self._answers.answer(key, lambda: self._find_out(token, ask))
+        verdict: _Verdict | None = answer.verdict
         if verdict is None:
             raise _unauthorized("The token is not valid.", ', error="invalid_token"')
         return verdict
-
-    def _review(self, key: bytes, token: str, ask: Callable[[Caller], Awaitable[object]]) -> _Kept:
-        self._make_room()
-        kept = _Kept(asyncio.create_task(self._find_out(token, ask)), self._clock() + self._keep_seconds)
-        self._kept[key] = kept
-
-        def settle(task: asyncio.Task[_Answer]) -> None:
-            if not task.cancelled() and task.exception() is None:
-                kept.until = min(kept.until, task.result().until)
-            elif self._kept.get(key) is kept:
-                del self._kept[key]
-
-        kept.answer.add_done_callback(settle)
-        return kept
-
-    def _make_room(self) -> None:
-        if len(self._kept) < CALLERS_KEPT:
-            return
-        now = self._clock()
-        self._kept = {key: kept for key, kept in self._kept.items() if kept.until > now}
-        while len(self._kept) >= CALLERS_KEPT:
-            del self._kept[next(iter(self._kept))]
 
     async def _find_out(self, token: str, ask: Callable[[Caller], Awaitable[object]]) -> _Answer:
         try:

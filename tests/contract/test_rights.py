@@ -23,6 +23,7 @@ from rollcall.domain.records import WorkloadRecord
 from rollcall.settings import DatabaseSettings, Settings
 from rollcall.store.places import write_projects
 from rollcall.store.records import Batch, DeletionSeen, Gone
+from rollcall_api import remembering
 from rollcall_api import rights as rights_module
 from rollcall_api.app import create_app
 from rollcall_api.models import Error
@@ -464,7 +465,7 @@ async def test_an_api_server_that_does_not_answer_is_a_503(
 async def test_the_memory_of_callers_is_bounded(
     client_of: Clients, api_server: ReviewingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rights_module, "CALLERS_KEPT", 2)
+    monkeypatch.setattr(remembering, "MOST_KEPT", 2)
     for number in range(3):
         api_server.let_in(f"token-{number}", f"user-{number}", A)
         assert await seen_by(client_of(f"token-{number}")) == {"of-a"}

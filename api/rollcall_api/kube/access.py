@@ -13,9 +13,9 @@ import structlog
 from multidict import CIMultiDictProxy
 
 from rollcall.errors import ClusterError
-from rollcall_api.kube.remembering import Remembering
 from rollcall_api.kube.request_header import RequestHeaderConfig
 from rollcall_api.kube.statuses import GROUP, RESOURCE, Attributes, forbidden, unauthorized, unavailable
+from rollcall_api.remembering import Remembering
 from rollcall_api.rights import REVIEW_SECONDS, Caller
 
 log = structlog.stdlib.get_logger(__name__)
