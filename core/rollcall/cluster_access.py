@@ -18,6 +18,9 @@ from rollcall.errors import ClusterError
 
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
+"""Of this namespace a cluster has its uid."""
+
 PAGE = 500
 """Objects in one page of a list."""
 
@@ -126,8 +129,16 @@ async def cluster_uid(session: aiohttp.ClientSession, server: str) -> str:
     Raises:
         ClusterError: it cannot be read.
     """
-    found = await get_json(session, server, "/api/v1/namespaces/kube-system", accept=METADATA)
-    uid = (found.get("metadata") or {}).get("uid")
+    return uid_of_cluster(await get_json(session, server, KUBE_SYSTEM, accept=METADATA))
+
+
+def uid_of_cluster(kube_system: Mapping[str, Any]) -> str:
+    """The cluster's uid, of the metadata of its namespace kube-system.
+
+    Raises:
+        ClusterError: it has none.
+    """
+    uid = (kube_system.get("metadata") or {}).get("uid")
     if not uid:
         raise ClusterError("The namespace kube-system has no uid; set ROLLCALL_CLUSTER__ID.")
     return str(uid)

@@ -9,7 +9,7 @@ import aiohttp
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from rollcall.cluster_access import METADATA, get_json
+from rollcall.cluster_access import KUBE_SYSTEM, METADATA, get_json, uid_of_cluster
 from rollcall.domain.facts import DomainSettings, NamespaceFacts, NodeFacts
 from rollcall.domain.fields import instant_at, text_at
 from rollcall.domain.projects import department_of
@@ -22,7 +22,6 @@ from rollcall_operator.surroundings import Surroundings
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """For an object without a creation, which no API server lets be."""
 
-_KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 
 log = structlog.get_logger(__name__)
 
@@ -45,14 +44,12 @@ async def read_identity(session: aiohttp.ClientSession, server: str, *, id: str 
         ClusterError: it gave no uid, and there is none else.
     """
     try:
-        found = await get_json(session, server, _KUBE_SYSTEM, accept=METADATA)
+        found = await get_json(session, server, KUBE_SYSTEM, accept=METADATA)
     except ClusterError:
         if id is None:
             raise
         found = {}
-    uid = id or text_at(found, "metadata.uid")
-    if not uid:
-        raise ClusterError("The namespace kube-system has no uid; set ROLLCALL_CLUSTER__ID.")
+    uid = id or uid_of_cluster(found)
     try:
         version = text_at(await get_json(session, server, "/version"), "gitVersion")
     except ClusterError as error:

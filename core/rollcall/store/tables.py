@@ -121,7 +121,6 @@ _SOMETIMES_THERE = {
     "completed_at": "completed_at",
     "distributed_framework": "distributed_framework",
     "node_pool": "(node_pools[1])",
-    "submitted_by": "submitted_by",
 }
 
 
@@ -131,17 +130,17 @@ def _indexes_for_sorting() -> list[Index]:
     To sort a million of them takes a second; the live are few enough. Where a value may be missing the directions
     differ by more than being read backwards, since what has none comes last in both.
     """
-    forwards = {**_ALWAYS_THERE, **_SOMETIMES_THERE}
-    del forwards["submitted_by"]  # filters have made it
-    backwards = ("created_at DESC", "uid DESC")
+    last = ("created_at DESC", "uid DESC")
+    # Forwards filters have made that by submitter.
+    backwards = {**_SOMETIMES_THERE, "submitted_by": "submitted_by"}
     return [
         *(
             Index(f"deleted_workloads_{name}_created_at_uid_idx", text(value), "created_at", "uid")
-            for name, value in forwards.items()
+            for name, value in {**_ALWAYS_THERE, **_SOMETIMES_THERE}.items()
         ),
         *(
-            Index(f"deleted_workloads_{name}_last_idx", *map(text, (f"{value} DESC NULLS LAST", *backwards)))
-            for name, value in _SOMETIMES_THERE.items()
+            Index(f"deleted_workloads_{name}_last_idx", *map(text, (f"{value} DESC NULLS LAST", *last)))
+            for name, value in backwards.items()
         ),
     ]
 
