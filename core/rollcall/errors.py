@@ -6,6 +6,7 @@
     ├── SettingsError        a setting is wrong (exit 2)
     ├── StoreError           the database could not do it
     │   ├── StoreUnavailable it cannot be reached, or gave no answer in time: try again
+    │   ├── DataRefused      it can never take what it was given
     │   └── SchemaNotHead    its schema is not this release's
     ├── ClusterError         the Kubernetes API could not be reached or said no
     └── TokenIssuerError     the issuer of tokens could not be reached, or its keys not be read
@@ -30,6 +31,10 @@ class StoreError(RollcallError):
 
 class StoreUnavailable(StoreError):  # noqa: N818 - it names a state, and reads so in `except`
     """The database cannot be reached, or did not answer in time."""
+
+
+class DataRefused(StoreError):  # noqa: N818 - same
+    """The database can never take this data; other data in the same statement it may."""
 
 
 class SchemaNotHead(StoreError):  # noqa: N818 - same

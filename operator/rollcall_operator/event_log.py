@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.domain.events import EVENT, KubernetesEvent, read_event
-from rollcall.errors import StoreError, StoreUnavailable
+from rollcall.errors import DataRefused, StoreError, StoreUnavailable
 from rollcall.store.engine import store_errors
 from rollcall.store.event_writes import OwnedEvent, write_events
 from rollcall_operator.cluster_state import ClusterState
@@ -65,6 +65,8 @@ class EventLog:
         """By uid, the longest waiting first."""
         self._held: OrderedDict[str, _Held] = OrderedDict()
         """Events of objects that are not known (yet)."""
+        self._most = BATCH
+        """What the next flush takes: less after a refusal, to find the one that cannot be written."""
 
     def __len__(self) -> int:
         """How many wait."""
@@ -96,7 +98,7 @@ class EventLog:
         pause = INTERVAL_SECONDS
         while True:
             try:
-                is_full = await self.flush() == BATCH
+                is_full = await self.flush() >= self._most
             except StoreUnavailable as error:
                 pause = min(max(pause * 2, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
                 log.warning("events_not_written", error=str(error), waiting=len(self))
@@ -110,6 +112,7 @@ class EventLog:
         """Write one batch; returns how many events were in it.
 
         What the database refuses for another reason than being away is dropped and counted: it would refuse it again.
+        A batch that is refused for its data waits again, to be taken by halves until the one at fault stands alone.
 
         Raises:
             StoreUnavailable: nothing was written; what was taken waits again, as far as there is room.
@@ -126,23 +129,28 @@ class EventLog:
             self._put_back(batch)
             raise
         except StoreError as error:
+            if isinstance(error, DataRefused) and len(batch) > 1:
+                self._put_back(batch)
+                self._most = len(batch) // 2
+                return len(batch)
             self._measures.kubernetes_events_dropped.inc(len(batch))
             log.warning("events_dropped", number=len(batch), error=str(error))
         else:
             self._measures.kubernetes_events_written.inc(written)
+            self._most = min(self._most * 2, BATCH)
         return len(batch)
 
     def _take(self, now: datetime) -> list[OwnedEvent]:
         """Take the longest waiting of those whose workload is known, or will not be known any more."""
         batch: list[OwnedEvent] = []
-        while self._held and len(batch) < BATCH:
+        while self._held and len(batch) < self._most:
             uid, held = next(iter(self._held.items()))
             if held.until > now:
                 break
             del self._held[uid]
             batch.append(OwnedEvent(event=held.event, workload_uid=self._owner_of(held.event)))
         looked_at = 0
-        while self._waiting and len(batch) < BATCH and looked_at < BATCH:
+        while self._waiting and len(batch) < self._most and looked_at < BATCH:
             looked_at += 1
             uid, event = self._waiting.popitem(last=False)
             owner = self._owner_of(event)

@@ -10,13 +10,12 @@ from datetime import datetime
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.domain.derivation import Derivation, derive
 from rollcall.domain.facts import DomainSettings, WorkloadView
 from rollcall.domain.records import Phase, PodRecord, Remembered, RememberedPod, WorkloadRecord
-from rollcall.errors import StoreError, StoreUnavailable
+from rollcall.errors import DataRefused, StoreError
 from rollcall.store.engine import store_errors
 from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.writes import write_batch
@@ -31,8 +30,6 @@ PODS_EACH = 10
 
 Five hundred gangs of hundreds of pods in one statement would run out of its time, and do so again at every try.
 """
-
-_LIMIT_EXCEEDED = "54"
 
 Waiting = TypeVar("Waiting")
 
@@ -136,16 +133,17 @@ class Flusher:
                     async with self._engine.begin() as connection:
                         result = await write_batch(connection, self._cluster_id, batch, observed_at=now)
                 self._measures.count(batch, result)
-        except StoreError as error:
-            if len(taken) == 1 and _is_of_the_data(error):
+        except DataRefused as error:
+            if len(taken) == 1:
                 self._measures.writes_dropped.inc()
                 self._forget(batch)
                 log.warning("write_dropped", uids=[*taken.tops, *taken.ended, *taken.gone_pods], error=str(error))
                 return 1
             self._put_back(taken)
-            if not _is_of_the_data(error):
-                raise
             self._most = len(taken) // 2
+        except StoreError:
+            self._put_back(taken)
+            raise
         else:
             self._settle(batch)
             self._most = min(self._most * 2, self._batch_size)
@@ -319,13 +317,6 @@ def _namespace_of(view: WorkloadView) -> str | None:
 
 def _take_from(waiting: dict[str, Waiting], most: int) -> dict[str, Waiting]:
     return {uid: waiting.pop(uid) for uid in list(itertools.islice(waiting, most))}
-
-
-def _is_of_the_data(error: StoreError) -> bool:
-    """Whether the same data would be refused again, by a database that is well: no rights and no schema are its own."""
-    refusal = error.__cause__
-    too_large = str(getattr(getattr(refusal, "orig", None), "sqlstate", None))[:2] == _LIMIT_EXCEEDED
-    return not isinstance(error, StoreUnavailable) and (isinstance(refusal, DataError | IntegrityError) or too_large)
 
 
 def _backoff(interval_seconds: float, failures: int) -> float:

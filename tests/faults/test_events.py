@@ -197,6 +197,24 @@ async def test_what_the_database_refuses_is_dropped_and_counted(held: Log, engin
     assert (len(held.log), held.counted(DROPPED), held.counted(WRITTEN)) == (0, 1, 0)
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("poison", [("e-7",), ("e-0", "e-7", "e-39")])
+async def test_what_can_never_be_written_takes_no_other_event_with_it(
+    held: Log, engine: AsyncEngine, poison: tuple[str, ...]
+) -> None:
+    async with engine.begin() as connection:
+        refused = ", ".join(f"'{uid}'" for uid in poison)
+        await connection.execute(text(f"ALTER TABLE events ADD CONSTRAINT no_poison CHECK (uid NOT IN ({refused}))"))
+    for number in range(40):
+        held.log.observe(an_event(f"e-{number}"))
+    turns = 0
+    while await held.log.flush():
+        turns += 1
+    assert turns < 15 * len(poison) + 5
+    assert set(await stored(engine)) == {f"e-{number}" for number in range(40)} - set(poison)
+    assert (len(held.log), held.counted(DROPPED), held.counted(WRITTEN)) == (0, len(poison), 40 - len(poison))
+
+
 def put(cluster: SimulatedCluster, name: str, about: str) -> None:
     """Create an Event in the simulated cluster, about an object by its uid."""
     involved = {"kind": "Job", "namespace": "lab", "name": "a-job", "uid": about}

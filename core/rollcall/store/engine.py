@@ -7,11 +7,19 @@ from typing import Any
 
 import orjson
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InvalidatePoolError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from rollcall.errors import SettingsError, StoreError, StoreUnavailable
+from rollcall.errors import DataRefused, SettingsError, StoreError, StoreUnavailable
 from rollcall.settings import DatabaseSettings
 
 _PASSING = frozenset(
@@ -24,6 +32,9 @@ _PASSING = frozenset(
     }
 )
 """Classes of SQLSTATE after which the same statement may succeed."""
+
+_LIMIT_EXCEEDED = "54"
+"""The class of SQLSTATE of what is too large for any row or index."""
 
 
 def database_url(settings: DatabaseSettings) -> URL:
@@ -98,7 +109,8 @@ def store_errors() -> Iterator[None]:
 
     Raises:
         StoreUnavailable: the database is away, shutting down, or gave no answer in time: trying again may help.
-        StoreError: anything else it refused.
+        DataRefused: it would refuse the same data again.
+        StoreError: anything else it refused, as what it lacks a right or a table for.
     """
     try:
         yield
@@ -110,7 +122,9 @@ def store_errors() -> Iterator[None]:
             passing = isinstance(error, OperationalError) or error.connection_invalidated or state is not None
             if passing:
                 raise StoreUnavailable("The database cannot be reached or did not answer in time.") from error
-        raise StoreError(f"The database refused a statement (SQLSTATE {state}).") from error
+        is_of_the_data = isinstance(error, DataError | IntegrityError) or str(state)[:2] == _LIMIT_EXCEEDED
+        refused = DataRefused if is_of_the_data else StoreError
+        raise refused(f"The database refused a statement (SQLSTATE {state}).") from error
     except SQLAlchemyError as error:
         raise StoreError(f"The database layer failed: {type(error).__name__}.") from error
     except (ConnectionError, TimeoutError) as error:
