@@ -63,7 +63,7 @@ def rules(watched: Iterable[WatchedKind], entries: Iterable[KindEntry]) -> tuple
 
 
 def namespace_rules(watched: Iterable[WatchedKind], entries: Iterable[KindEntry]) -> tuple[Rule, ...]:
-    """What a Role in each named namespace holds: of :func:`rules` what lies in namespaces, and to read the namespace."""
+    """What a Role in each named namespace holds: of :func:`rules` what lies in one, and to read the namespace."""
     found: list[Rule] = []
     for rule in rules(watched, entries):
         plurals = tuple(plural for plural in rule.plurals if (rule.group, plural) not in _CLUSTER_SCOPED)
