@@ -1,4 +1,4 @@
-"""Write the generated pages and manifests; a test fails when one differs from what the code says.
+"""Write the generated pages; a test fails when one differs from what the code says.
 
 Run by ``make docs``. Each is a function from nothing to text, so that the test needs no files.
 """
@@ -18,13 +18,10 @@ from rollcall.store.engine import create_engine
 from rollcall_api.app import create_app
 from rollcall_api.records import Records
 from rollcall_api.rights import NobodyAsked
-from rollcall_operator.rights import LOOK_UP, rules
-from rollcall_operator.running import watched_kinds
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
-RIGHTS = ROOT / "deploy" / "manifests" / "operator-rights.yaml"
 
 
 def _leaves(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -166,111 +163,12 @@ def _asked_by_role(role: Role) -> str:
     return f"`{role.replicas}` ({role.default_replicas})"
 
 
-_RIGHTS_HEAD = """\
-# What the operator may do: read what the catalogue names, and hold its Lease. Nothing else, anywhere.
-# kubectl create namespace rollcall && kubectl apply -f deploy/manifests/operator-rights.yaml
-#
-# Written by `make docs` from the catalogue; do not edit. To let the operator read further kinds, give a ClusterRole of
-# your own the label rollcall.dev/aggregate-to-operator: "true".
-apiVersion: v1
-kind: ServiceAccount
-metadata:
-  name: rollcall-operator
-  namespace: rollcall
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: rollcall-operator
-aggregationRule:
-  clusterRoleSelectors:
-    - matchLabels:
-        rollcall.dev/aggregate-to-operator: "true"
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: rollcall-operator-catalogue
-  labels:
-    rollcall.dev/aggregate-to-operator: "true"
-rules:"""
-
-_CORE = '""'
-
-_LOOK_UP_HEAD = """\
-  # What stands between pods and their workload: its owner is looked up, and nothing but its metadata is asked for."""
-
-_RIGHTS_TAIL = """\
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata:
-  name: rollcall-operator
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: ClusterRole
-  name: rollcall-operator
-subjects:
-  - kind: ServiceAccount
-    name: rollcall-operator
-    namespace: rollcall
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: rollcall-operator
-  namespace: rollcall
-rules:
-  - apiGroups: [coordination.k8s.io]
-    resources: [leases]
-    verbs: [create]
-  # What an admin teaches of further kinds.
-  - apiGroups: [""]
-    resources: [configmaps]
-    verbs: [list]
-  - apiGroups: [coordination.k8s.io]
-    resources: [leases]
-    resourceNames: [rollcall-operator]
-    verbs: [get, update]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata:
-  name: rollcall-operator
-  namespace: rollcall
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: Role
-  name: rollcall-operator
-subjects:
-  - kind: ServiceAccount
-    name: rollcall-operator
-    namespace: rollcall
-"""
-
-
-def rights_manifest() -> str:
-    """The operator's ServiceAccount and all of its rights."""
-    lines = [_RIGHTS_HEAD]
-    found = rules(watched_kinds(), all_entries())
-    for place, rule in enumerate(found):
-        if rule.verbs == LOOK_UP and found[place - 1].verbs != LOOK_UP:
-            lines.append(_LOOK_UP_HEAD)
-        lines += [
-            f"  - apiGroups: [{rule.group or _CORE}]",
-            f"    resources: [{', '.join(rule.plurals)}]",
-            f"    verbs: [{', '.join(rule.verbs)}]",
-        ]
-    return "\n".join([*lines, _RIGHTS_TAIL])
-
-
 PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page, "openapi.json": openapi_page}
 """By the name in ``docs/reference``."""
 
 FILES: dict[Path, Callable[[], str]] = {
     **{REFERENCE / name: page for name, page in PAGES.items()},
     DOCS / "kinds.md": kinds_page,
-    RIGHTS: rights_manifest,
 }
 """Everything that is written."""
 

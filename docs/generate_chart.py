@@ -5,7 +5,7 @@ Run by ``make docs``, after which a test compares. Each is a function from nothi
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from rollcall.domain.kinds.catalogue import all_entries
 from rollcall.settings import Settings
-from rollcall_operator.rights import rules
+from rollcall_operator.rights import Rule, namespace_rules, rules
 from rollcall_operator.running import watched_kinds
 
 CHART = Path(__file__).resolve().parents[1] / "charts" / "rollcall"
@@ -42,8 +42,17 @@ _README_MARK = "<!-- The table below is written by `make docs`; do not edit it. 
 
 def operator_rules() -> str:
     """The rules of the operator's ClusterRole."""
+    return _rules_page(rules(watched_kinds(), all_entries()))
+
+
+def operator_namespace_rules() -> str:
+    """The rules of the operator's Role in each named namespace."""
+    return _rules_page(namespace_rules(watched_kinds(), all_entries()))
+
+
+def _rules_page(found: Iterable[Rule]) -> str:
     lines = ["# Written by `make docs` from the catalogue; do not edit."]
-    for rule in rules(watched_kinds(), all_entries()):
+    for rule in found:
         lines += [
             f"- apiGroups: [{rule.group or json.dumps('')}]",
             f"  resources: [{', '.join(rule.plurals)}]",
@@ -159,6 +168,7 @@ def readme() -> str:
 
 FILES: dict[Path, Callable[[], str]] = {
     CHART / "files" / "operator-rules.yaml": operator_rules,
+    CHART / "files" / "operator-namespace-rules.yaml": operator_namespace_rules,
     CHART / "values.schema.json": schema_page,
     CHART / "README.md": readme,
 }

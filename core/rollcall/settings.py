@@ -5,9 +5,10 @@ A wrong value or an unknown ``ROLLCALL_`` variable is one sentence (:class:`Sett
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -19,6 +20,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +32,9 @@ from rollcall.prometheus_settings import PrometheusSettings
 from rollcall.setting_lists import Names
 
 PREFIX = "ROLLCALL_"
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LONGEST_LABEL = 63
 
 
 class DatabaseSettings(BaseModel):
@@ -125,6 +130,11 @@ class OperatorSettings(BaseModel):
     kube_context: str | None = Field(
         default=None, description="Context of the kubeconfig to use; by default the ServiceAccount or its current one."
     )
+    namespaces: Names = Field(
+        default=(),
+        description="Namespaces that are watched, with no more rights than Roles in them; by default the whole cluster "
+        "is. ROLLCALL_CLUSTER__ID must be set with it.",
+    )
     leader_election: bool = Field(default=True, description="Take a Lease before writing; off for one operator alone.")
     lease_namespace: str = Field(default="rollcall", description="Namespace of the Lease.")
     lease_name: str = Field(default="rollcall-operator", description="Name of the Lease.")
@@ -139,6 +149,15 @@ class OperatorSettings(BaseModel):
         default=7,
         description="How long an event is kept after it happened last; the API server itself keeps it an hour.",
     )
+
+    @field_validator("namespaces")
+    @classmethod
+    def _names_of_namespaces(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            # kopf takes other texts for patterns, and they would lead to other paths of the API.
+            if len(name) > _LONGEST_LABEL or not _DNS_LABEL.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a namespace")
+        return tuple(dict.fromkeys(value))
 
 
 class AggregatedSettings(BaseModel):
@@ -232,6 +251,15 @@ class Settings(BaseSettings):
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
+    @model_validator(mode="after")
+    def _is_identified(self) -> Self:
+        if self.operator.namespaces and not self.cluster.id:
+            raise ValueError(
+                f"{PREFIX}CLUSTER__ID: must be set with {PREFIX}OPERATOR__NAMESPACES; the cluster's own uid is that of "
+                "kube-system, which Roles in other namespaces do not let the operator read",
+            )
+        return self
+
 
 def setting_names() -> dict[str, str]:
     """Every environment variable and its description, in the order of the classes."""
@@ -267,6 +295,9 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = PREFIX + "__".join(str(part) for part in first["loc"] if not isinstance(part, int)).upper()
         said = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{name}: {said}.") from None
+        if first["loc"]:
+            name = PREFIX + "__".join(str(part) for part in first["loc"] if not isinstance(part, int)).upper()
+            said = f"{name}: {said}"
+        # What concerns several settings names them itself.
+        raise SettingsError(f"{said}.") from None

@@ -1,7 +1,8 @@
 """The rights that the operator needs, as they follow from what it watches and looks up.
 
-The one source of ``deploy/manifests/operator-rights.yaml`` (``make docs`` writes it). Whatever is watched, or stands
-between pods and a workload, is in the rights because it is in the catalogue or in `running.watched_kinds`.
+The one source of ``deploy/manifests/operator-rights.yaml``, of ``operator-namespace-rights.yaml`` beside it and of the
+chart's rules (``make docs`` writes them). Whatever is watched, or stands between pods and a workload, is in the rights
+because it is in the catalogue or in `running.watched_kinds`.
 """
 
 from collections import defaultdict
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from rollcall.domain.events import EVENT
 from rollcall.domain.facts import KindKey
 from rollcall.domain.kinds.entry import KindEntry
+from rollcall_operator.surroundings import NAMESPACE, NODE, PRIORITY_CLASS
 from rollcall_operator.watches import WatchedKind
 
 WATCH = ("get", "list", "watch")
@@ -26,6 +28,15 @@ _EVENT = WatchedKind(key=EVENT, plural="events")
 LEARN = ("list",)
 _KARTAS = (("optimization.nvidia.com", "resourceinterfaces"), ("run.ai", "kartas"))
 """Descriptions of further kinds."""
+
+_CLUSTER_SCOPED = {
+    (NAMESPACE.group, "namespaces"),
+    (NODE.group, "nodes"),
+    (PRIORITY_CLASS.group, "priorityclasses"),
+    (_CRD.key.group, _CRD.plural),
+    *_KARTAS,
+}
+"""What lies in no namespace, so that no Role reaches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +59,20 @@ def rules(watched: Iterable[WatchedKind], entries: Iterable[KindEntry]) -> tuple
                 by_verbs[between.key.group, LOOK_UP].add(between.plural)
     found = [Rule(group, tuple(sorted(plurals)), verbs) for (group, verbs), plurals in by_verbs.items() if plurals]
     found += [Rule(group, (plural,), LEARN) for group, plural in _KARTAS]
-    return tuple(sorted(found, key=lambda rule: (rule.verbs == LOOK_UP, rule.group)))
+    return tuple(sorted(found, key=_order))
+
+
+def namespace_rules(watched: Iterable[WatchedKind], entries: Iterable[KindEntry]) -> tuple[Rule, ...]:
+    """What a Role in each named namespace holds: of :func:`rules` what lies in one, and to read the namespace."""
+    found: list[Rule] = []
+    for rule in rules(watched, entries):
+        plurals = tuple(plural for plural in rule.plurals if (rule.group, plural) not in _CLUSTER_SCOPED)
+        if plurals:
+            found.append(Rule(rule.group, plurals, rule.verbs))
+    # A Role covers the namespace that it is in by GET alone: who lists namespaces lists them all.
+    found.append(Rule(NAMESPACE.group, ("namespaces",), LOOK_UP))
+    return tuple(sorted(found, key=_order))
+
+
+def _order(rule: Rule) -> tuple[bool, str]:
+    return rule.verbs == LOOK_UP, rule.group

@@ -14,8 +14,8 @@ from rollcall_operator.running import watched_kinds
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _generator() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+def _generator(name: str) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
@@ -23,32 +23,48 @@ def _generator() -> ModuleType:
     return module
 
 
-GENERATE = _generator()
+FILES = {**_generator("generate").FILES, **_generator("generate_rights").FILES}
 ENTRIES = [entry for entry in all_entries() if not entry.ignored]
 
 
-@pytest.fixture(scope="module")
-def cluster_roles() -> dict[str, Any]:
-    """The ClusterRoles of the operator's manifest, by name."""
-    documents = yaml.safe_load_all((ROOT / "deploy/manifests/operator-rights.yaml").read_text())
-    return {found["metadata"]["name"]: found for found in documents if found["kind"] == "ClusterRole"}
+def _documents(name: str) -> list[Any]:
+    return list(yaml.safe_load_all((ROOT / "deploy/manifests" / name).read_text()))
 
 
-@pytest.fixture(scope="module")
-def rights(cluster_roles: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
+def _verbs(role: Any) -> dict[tuple[str, str], set[str]]:
     """Verbs by group and plural."""
     found: dict[tuple[str, str], set[str]] = {}
-    for rule in cluster_roles["rollcall-operator-catalogue"]["rules"]:
+    for rule in role["rules"]:
         for plural in rule["resources"]:
             (group,) = rule["apiGroups"]
             found.setdefault((group, plural), set()).update(rule["verbs"])
     return found
 
 
-@pytest.mark.parametrize("path", GENERATE.FILES, ids=lambda path: path.name)
+@pytest.fixture(scope="module")
+def cluster_roles() -> dict[str, Any]:
+    """The ClusterRoles of the operator's manifest, by name."""
+    documents = _documents("operator-rights.yaml")
+    return {found["metadata"]["name"]: found for found in documents if found["kind"] == "ClusterRole"}
+
+
+@pytest.fixture(scope="module")
+def rights(cluster_roles: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
+    """What the operator may do cluster-wide."""
+    return _verbs(cluster_roles["rollcall-operator-catalogue"])
+
+
+@pytest.fixture(scope="module")
+def namespace_rights() -> dict[tuple[str, str], set[str]]:
+    """What the operator may do in a named namespace."""
+    (role,) = [found for found in _documents("operator-namespace-rights.yaml") if found["kind"] == "Role"]
+    return _verbs(role)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_the_committed_file_is_the_generated_one(path: Path) -> None:
     """Run `make docs` where this fails."""
-    assert path.read_text() == GENERATE.FILES[path]()
+    assert path.read_text() == FILES[path]()
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.key.kind}.{entry.key.group}")
@@ -92,3 +108,29 @@ def test_the_role_that_is_bound_gathers_the_others(cluster_roles: dict[str, Any]
     assert selector["matchLabels"].items() <= cluster_roles["rollcall-operator-catalogue"]["metadata"]["labels"].items()
     # Without rules of its own: to apply the manifest again takes nothing away for a moment.
     assert "rules" not in cluster_roles["rollcall-operator"]
+
+
+def test_a_named_namespace_needs_the_same_but_for_what_lies_in_none(
+    rights: dict[tuple[str, str], set[str]], namespace_rights: dict[tuple[str, str], set[str]]
+) -> None:
+    lies_in_none = {
+        ("", "nodes"),
+        ("scheduling.k8s.io", "priorityclasses"),
+        ("apiextensions.k8s.io", "customresourcedefinitions"),
+        ("run.ai", "kartas"),
+        ("optimization.nvidia.com", "resourceinterfaces"),
+    }
+    assert lies_in_none <= rights.keys()
+    assert namespace_rights == {
+        **{place: verbs for place, verbs in rights.items() if place not in lies_in_none},
+        ("", "namespaces"): {"get"},
+    }
+
+
+def test_nothing_cluster_wide_is_given_for_named_namespaces() -> None:
+    documents = [*_documents("operator-own-rights.yaml"), *_documents("operator-namespace-rights.yaml")]
+    assert {found["kind"] for found in documents} == {"ServiceAccount", "Role", "RoleBinding"}
+    whole = _documents("operator-rights.yaml")
+    assert all(found in whole for found in _documents("operator-own-rights.yaml")), "it is a part of the whole"
+    # Without a namespace, so that `kubectl apply -n` puts them where they are to be.
+    assert all("namespace" not in found["metadata"] for found in _documents("operator-namespace-rights.yaml"))

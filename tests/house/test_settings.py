@@ -44,6 +44,10 @@ def test_every_setting_is_described() -> None:
         ("ROLLCALL_API__OIDC__REQUIRED_CLAIMS", "=x"),
         ("ROLLCALL_API__OIDC__CLOCK_SKEW_SECONDS", "3600"),
         ("ROLLCALL_API__OIDC__USERNAME_CLAIM", ""),
+        ("ROLLCALL_OPERATOR__NAMESPACES", "team-*"),
+        ("ROLLCALL_OPERATOR__NAMESPACES", "team-a,../kube-system"),
+        ("ROLLCALL_OPERATOR__NAMESPACES", "Team"),
+        ("ROLLCALL_OPERATOR__NAMESPACES", "a" * 64),
     ],
 )
 def test_a_wrong_value_is_a_sentence_that_names_the_setting(
@@ -70,6 +74,22 @@ def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert settings.cluster.project_labels == ("team", "runai/queue")
     assert settings.api.oidc.audiences == ("one", "two")
+
+
+@pytest.mark.parametrize("identity", [None, ""])
+def test_named_namespaces_need_the_cluster_s_identity(monkeypatch: pytest.MonkeyPatch, identity: str | None) -> None:
+    """It is the uid of kube-system, where a Role in another namespace gives no right."""
+    monkeypatch.setenv("ROLLCALL_OPERATOR__NAMESPACES", "team-a")
+    if identity is not None:
+        monkeypatch.setenv("ROLLCALL_CLUSTER__ID", identity)
+    with pytest.raises(SettingsError, match=r"^ROLLCALL_CLUSTER__ID: must be set with ROLLCALL_OPERATOR__NAMESPACES"):
+        load_settings()
+
+
+def test_namespaces_are_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_CLUSTER__ID", "c1")
+    monkeypatch.setenv("ROLLCALL_OPERATOR__NAMESPACES", "team-b, team-a,team-b")
+    assert load_settings().operator.namespaces == ("team-b", "team-a")
 
 
 @pytest.mark.parametrize("issuer", ["https://issuer.example/realms/x", "http://127.0.0.1:8080", "http://[::1]/x"])
