@@ -65,7 +65,7 @@ class Life:
     def held(self) -> dict[str, int]:
         """The size of everything that grows with workloads."""
         found: dict[str, int] = {}
-        for holder in (self.state, self.state.belonging, self.flusher):
+        for holder in (self.state, *vars(self.state).values(), self.flusher):
             for name, value in vars(holder).items():
                 if isinstance(value, Sized) and not isinstance(value, str):
                     found[name] = len(value)
