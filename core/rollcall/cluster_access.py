@@ -175,7 +175,8 @@ async def prove_watch(session: aiohttp.ClientSession, server: str, path: str, *,
             if response.status >= 400:  # noqa: PLR2004 - HTTP
                 raise ApiStatusError(response.status, f"a watch of {path}")
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise ClusterError(f"The Kubernetes API gave no answer for a watch of {path}: {type(error).__name__}.") from error
+        what = type(error).__name__
+        raise ClusterError(f"The Kubernetes API gave no answer for a watch of {path}: {what}.") from error
 
 
 async def _request(

@@ -2,7 +2,7 @@
 
 The one source of ``deploy/manifests/operator-rights.yaml``, of ``operator-namespace-rights.yaml`` beside it and of the
 chart's rules (``make docs`` writes them). Whatever is watched, or stands between pods and a workload, is in the rights
-because it is in the catalogue or in `running.watched_kinds`.
+because it is in the catalogue or in `watched.watched_kinds`.
 """
 
 from collections import defaultdict

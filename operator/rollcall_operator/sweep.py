@@ -13,14 +13,13 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rollcall.cluster_access import ApiStatusError, list_metadata, prove_watch
-from rollcall.domain.autoscaling import AUTOSCALING_KINDS
-from rollcall.domain.exposing import EXPOSING_KINDS, IngressFacts, ServiceFacts
-from rollcall.domain.facts import AutoscalerFacts, KindKey, ObjectFacts, PodFacts, QueueFacts
-from rollcall.domain.queues import QUEUE_KINDS
+from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts
 from rollcall.errors import ClusterError
 from rollcall.store.engine import store_errors
 from rollcall.store.memory import open_pods, open_workloads
 from rollcall.store.records import DeletionSeen, Gone, OpenWorkload
+from rollcall_operator.beside import KINDS as KINDS_BESIDE
+from rollcall_operator.beside import Facts as FactsBeside
 from rollcall_operator.cluster_state import POD, ClusterState, Ending
 from rollcall_operator.discovery import ServedKind, served_kinds
 from rollcall_operator.surroundings import NAMESPACE, NODE
@@ -72,17 +71,11 @@ class Lists:
         return frozenset[str]().union(*(listed.uids for listed in self.by_kind.values()))
 
 
-def _held(
-    state: ClusterState, key: KindKey
-) -> Mapping[str, ObjectFacts | PodFacts | QueueFacts | ServiceFacts | IngressFacts | AutoscalerFacts]:
+def _held(state: ClusterState, key: KindKey) -> Mapping[str, ObjectFacts | PodFacts | FactsBeside]:
     """Where the state keeps what was seen of a kind."""
     if key == POD:
         return state.pods
-    if key in QUEUE_KINDS:
-        return state.queued.facts
-    if key in AUTOSCALING_KINDS:
-        return state.scaled.facts
-    return state.exposed.facts if key in EXPOSING_KINDS else state.objects
+    return state.beside.held(key) if key in KINDS_BESIDE else state.objects
 
 
 class Sweeper:

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from rollcall.domain.kinds.catalogue import all_entries, watched_entries
-from rollcall_operator.running import watched_kinds
 from rollcall_operator.surroundings import NAMESPACE
+from rollcall_operator.watched import watched_kinds
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -232,7 +232,9 @@ def test_help_and_version(image: Path) -> None:
     done = run(image, entry, *json.loads(values("CMD")[0]))
     assert done.returncode == 0, done.stderr
     assert "operator" in done.stdout
-    assert run(image, entry, "version").stdout.startswith("rollcall ")
+    printed = run(image, entry, "version").stdout
+    assert printed.startswith("rollcall ")
+    assert run(image, entry, "--version").stdout == printed
 
 
 def test_migrate_then_the_api_serves_and_the_operator_starts(
