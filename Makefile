@@ -81,8 +81,9 @@ BASE ?=
 image: ## the container image, with docker, podman or buildah; IMAGE=name:tag, BASE=python:…@sha256:…
 	@for engine in docker podman buildah; do \
 		if $$engine info >/dev/null 2>&1; then \
+			epoch=$$(git log -1 --format=%ct); \
 			exec $$engine build --file deploy/Dockerfile --tag $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) \
-				--build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+				$$([ $$engine = docker ] || echo --timestamp $$epoch) --build-arg SOURCE_DATE_EPOCH=$$epoch \
 				--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) .; \
 		fi; \
 	done; echo "make image needs an engine that answers: docker, podman or buildah"; exit 1

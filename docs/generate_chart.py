@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from rollcall.domain.kinds.catalogue import all_entries
 from rollcall.settings import Settings
 from rollcall_operator.rights import Rule, namespace_rules, rules
-from rollcall_operator.running import watched_kinds
+from rollcall_operator.watched import watched_kinds
 
 CHART = Path(__file__).resolve().parents[1] / "charts" / "rollcall"
 

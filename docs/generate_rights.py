@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rollcall.domain.kinds.catalogue import all_entries
 from rollcall_operator.rights import LOOK_UP, Rule, namespace_rules, rules
-from rollcall_operator.running import watched_kinds
+from rollcall_operator.watched import watched_kinds
 
 MANIFESTS = Path(__file__).resolve().parents[1] / "deploy" / "manifests"
 

@@ -21,6 +21,7 @@ TOOLS = {"demo": "rollcall_demo.command", "explain": "rollcall.explain.command"}
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every command."""
     parser = argparse.ArgumentParser(prog="rollcall", description="The roll call of a GPU cluster.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=_version(), help="the same as the command version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("operator", help="watch the cluster and keep the records (settings: ROLLCALL_…)")
     commands.add_parser("api", help="serve the Workloads REST API (settings: ROLLCALL_…)")
@@ -55,9 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+def _version() -> str:
+    return f"rollcall {metadata.version('rollcall')}"
+
+
 def _run(command: str, rest: list[str]) -> int:
     if command == "version":
-        sys.stdout.write(f"rollcall {metadata.version('rollcall')}\n")
+        sys.stdout.write(f"{_version()}\n")
         return 0
     if command in TOOLS:
         try:

@@ -184,6 +184,23 @@ async def list_metadata(
         params = {"limit": str(PAGE), "continue": str(metadata["continue"])}
 
 
+async def prove_watch(session: aiohttp.ClientSession, server: str, path: str, *, version: int) -> None:
+    """Open a watch, which ends at once: a list says nothing of whether what it lists may be watched too.
+
+    Raises:
+        ApiStatusError: it was refused.
+        ClusterError: there was no answer.
+    """
+    params = {"watch": "true", "timeoutSeconds": "1", "resourceVersion": str(version)}
+    try:
+        async with session.get(server + path, params=params, timeout=_TIMEOUT) as response:
+            if response.status >= 400:  # noqa: PLR2004 - HTTP
+                raise ApiStatusError(response.status, f"a watch of {path}")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        what = type(error).__name__
+        raise ClusterError(f"The Kubernetes API gave no answer for a watch of {path}: {what}.") from error
+
+
 async def _request(
     session: aiohttp.ClientSession, method: str, url: str, path: str, **arguments: Any
 ) -> dict[str, Any]:

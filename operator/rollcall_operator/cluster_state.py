@@ -4,18 +4,12 @@
 nothing, and returns.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from rollcall.domain.autoscaling import AUTOSCALING_KINDS, AutoscalerIndex
-from rollcall.domain.exposing import EXPOSING_KINDS
-from rollcall.domain.exposure import Exposure
-from rollcall.domain.exposure_index import ExposureIndex
 from rollcall.domain.facts import (
     Address,
     DomainSettings,
@@ -29,14 +23,16 @@ from rollcall.domain.facts import (
 from rollcall.domain.kinds.catalogue import Catalogue, built_in
 from rollcall.domain.ownership import Ignored, ignored_because
 from rollcall.domain.placing import Missing
-from rollcall.domain.queue_index import QueueIndex
-from rollcall.domain.queue_reading import read_queue
-from rollcall.domain.queues import QUEUE_KINDS
 from rollcall.domain.reading import read_object, read_pod
 from rollcall.store.records import DeletionSeen, Gone
 from rollcall_operator.belonging import Belonging
+from rollcall_operator.beside import KINDS as KINDS_BESIDE
+from rollcall_operator.beside import Beside
 from rollcall_operator.holdings import Holdings
+from rollcall_operator.ignored_pods import IgnoredPods
+from rollcall_operator.pod_places import PodPlaces
 from rollcall_operator.surroundings import CLAIM, CLAIM_TEMPLATE, NAMESPACE, NODE, PRIORITY_CLASS, Surroundings
+from rollcall_operator.views import Views
 
 POD = KindKey(group="", kind="Pod")
 
@@ -65,22 +61,14 @@ class ClusterState:
 
     def __init__(self, settings: DomainSettings, *, all_namespaces: bool, catalogue: Catalogue | None = None) -> None:
         self._settings = settings
-        self._catalogue = catalogue or built_in()
         self.surroundings = Surroundings(settings, all_namespaces=all_namespaces)
         self.objects: dict[str, ObjectFacts] = {}
         self.pods: dict[str, PodFacts] = {}
-        self.queued = QueueIndex()
-        self.exposed = ExposureIndex()
-        self.scaled = AutoscalerIndex()
         self.holdings = Holdings(self.surroundings.nodes, self.surroundings.claims)
-        self.belonging = Belonging(self._watched_meta, self._catalogue, changed=self._touch, ignored=self._take_ignored)
-        self._ignored: dict[str, Ignored] = {}
-        """Pods that are never a workload's, by uid."""
-        self._ignored_versions: dict[str, int] = {}
-        """Of those, the ones of which nothing else is kept."""
-        self._pods_in: Counter[str] = Counter()
-        """By namespace, pods that are not ignored."""
-        self._pods_on: dict[str, set[str]] = defaultdict(set)
+        self.beside = Beside(self.pods, self._addressed, is_complete=lambda: self.seen is None)
+        self.know(catalogue or built_in())
+        self._ignored = IgnoredPods()
+        self._places = PodPlaces()
         self.dirty: dict[str, None] = {}
         """Top uids to derive again, the longest waiting first."""
         self.ended: dict[str, Ending] = {}
@@ -97,6 +85,14 @@ class ClusterState:
         """Go by these kinds. Only before anything was seen."""
         self._catalogue = catalogue
         self.belonging = Belonging(self._watched_meta, catalogue, changed=self._touch, ignored=self._take_ignored)
+        self._views = Views(
+            objects=self.objects,
+            pods=self.pods,
+            belonging=self.belonging,
+            surroundings=self.surroundings,
+            beside=self.beside,
+            catalogue=catalogue,
+        )
 
     # What was seen
 
@@ -115,8 +111,8 @@ class ClusterState:
             self.surroundings.saw_priority_class(obj, deleted=deleted)
         elif key in (CLAIM, CLAIM_TEMPLATE):
             self._observe_claim(key, obj, deleted=deleted)
-        elif key in QUEUE_KINDS or key in EXPOSING_KINDS or key in AUTOSCALING_KINDS:
-            self._observe_beside(key, obj, deleted=deleted)
+        elif key in KINDS_BESIDE:
+            self._mark_beside(self.beside.saw(key, obj, _uid_of(obj), deleted=deleted))
         else:
             self._observe_object(obj, deleted=deleted, at=at)
 
@@ -134,19 +130,14 @@ class ClusterState:
         if why is not None:
             self._observe_ignored(pod, why, deleted=deleted)
             return
-        self._forget_ignored(uid)
+        self._ignored.forget(uid)
         if deleted:
             if before is None:
                 self._forget_pod(pod, None, at=at, seen=DeletionSeen.EXACT)
             return
         self.pods[uid] = pod
-        self.queued.saw_pod(None if before is None else before.meta, pod.meta)
-        if before is None:
-            self._pods_in[pod.meta.namespace or ""] += 1
-        elif before.node_name != pod.node_name:
-            self._leave_node(before)
-        if pod.node_name is not None:
-            self._pods_on[pod.node_name].add(uid)
+        self.beside.queued.saw_pod(None if before is None else before.meta, pod.meta)
+        self._places.saw(before, pod)
         self.belonging.saw(None if before is None else before.meta, pod.meta)
         self.holdings.saw(pod, ignored=uid in self._ignored)
         self._mark(uid)
@@ -154,11 +145,10 @@ class ClusterState:
     def _observe_ignored(self, pod: PodFacts, why: Ignored, *, deleted: bool) -> None:
         uid = pod.meta.uid
         if deleted:
-            self._forget_ignored(uid)
+            self._ignored.forget(uid)
             self.holdings.lost(uid)
         else:
-            self._ignored[uid] = why
-            self._ignored_versions[uid] = pod.meta.resource_version
+            self._ignored.saw(uid, why, version=pod.meta.resource_version)
             self.holdings.saw(pod, ignored=True)
             known = self.belonging.seen(uid) if self.belonging.is_asked_for(uid) else pod.meta
             if known is None or known.owners != pod.meta.owners:
@@ -167,35 +157,24 @@ class ClusterState:
 
     def _take_ignored(self, uid: str, why: Ignored | None) -> None:
         """Hear from its owners that a pod is never a workload's, or that it may be one's again."""
-        if why is None:
-            self._ignored.pop(uid, None)
-        else:
-            self._ignored[uid] = why
+        self._ignored.take(uid, why)
         pod = self.pods.get(uid)
         if pod is not None:
             self.holdings.saw(pod, ignored=why is not None)
-
-    def _forget_ignored(self, uid: str) -> None:
-        if self._ignored_versions.pop(uid, None) is not None:
-            self._ignored.pop(uid, None)
 
     def _forget_pod(self, pod: PodFacts, before: PodFacts | None, *, at: datetime, seen: DeletionSeen) -> None:
         uid = pod.meta.uid
         top = self.belonging.top_of(uid)
         if self._is_recorded(pod.meta):
             self.gone_pods[uid] = self._gone(pod.meta, at=at, seen=seen)
-        self.queued.saw_pod(pod.meta if before is None else before.meta, None)
+        self.beside.queued.saw_pod(pod.meta if before is None else before.meta, None)
         if top is not None and top.uid == uid:
             # A bare pod: what it was before its deletion was asked for is what its record keeps.
             last = before if before is not None and before.meta.deletion_at is None else None
-            self._end(pod.meta, None if last is None else self._pod_view(_undeleted_pod(pod)), at=at, seen=seen)
+            self._end(pod.meta, None if last is None else self._views.of_pod(_undeleted_pod(pod)), at=at, seen=seen)
         if before is not None:
             del self.pods[uid]
-            self._leave_node(before)
-            namespace = before.meta.namespace or ""
-            self._pods_in[namespace] -= 1
-            if not self._pods_in[namespace]:
-                del self._pods_in[namespace]
+            self._places.lost(before)
         is_closed = top is not None and top.uid in self.outlived
         self.belonging.lost(pod.meta, keep=False)
         self.holdings.lost(uid)
@@ -227,7 +206,7 @@ class ClusterState:
             self._mark(uid)
         elif top is None or top.uid == uid:
             last = replace(facts, meta=replace(facts.meta, deletion_at=None))
-            self._end(facts.meta, self._view_of(facts.meta, last), at=at, seen=seen)
+            self._end(facts.meta, self._views.of_object(facts.meta, last), at=at, seen=seen)
         else:
             self._mark(uid)
         self.objects.pop(uid, None)
@@ -241,7 +220,7 @@ class ClusterState:
     def _mark_node(self, name: str | None) -> None:
         if name is not None:
             self.holdings.node_changed(name)
-            for uid in self._pods_on.get(name, ()):
+            for uid in self._places.on(name):
                 self._mark(uid)
 
     def _observe_namespace(self, obj: Mapping[str, Any], *, deleted: bool) -> None:
@@ -259,32 +238,7 @@ class ClusterState:
             self.holdings.claim_changed(uid)
             self._mark(uid)
 
-    def _observe_beside(self, key: KindKey, obj: Mapping[str, Any], *, deleted: bool) -> None:
-        """What stands beside workloads and is told on their records."""
-        uid = _uid_of(obj)
-        if key in EXPOSING_KINDS:
-            self._mark_exposed(self.exposed.lost(uid) if deleted else self.exposed.saw(key, obj))
-        elif key in AUTOSCALING_KINDS:
-            self._mark_scaled(self.scaled.lost(uid) if deleted else self.scaled.saw(obj))
-        elif (facts := read_queue(key, obj)) is not None:
-            self._mark_all(self.queued.lost(facts.meta.uid) if deleted else self.queued.saw(facts))
-
-    def _mark_exposed(self, changed: Iterable[Exposure]) -> None:
-        """Mark whom the pods belong to that these exposures select."""
-        changed = tuple(changed)
-        # Until the first lists are complete nothing is derived, and all is marked anyway.
-        if not changed or self.seen is not None:
-            return
-        for uid, pod in self.pods.items():
-            if any(one.selects(pod.meta.labels) for one in changed):
-                self._mark(uid)
-
-    def _mark_scaled(self, targets: Iterable[Address]) -> None:
-        for target in targets:
-            for uid in self.belonging.addressed(target):
-                self.dirty[uid] = None
-
-    def _mark_all(self, uids: Iterable[str]) -> None:
+    def _mark_beside(self, uids: Iterable[str]) -> None:
         """Mark whom these objects and pods belong to; an owner that is not watched may be known by its pods."""
         for uid in uids:
             if uid in self.objects or uid in self.pods:
@@ -304,12 +258,8 @@ class ClusterState:
             elif (facts := self.objects.get(uid)) is not None and facts.meta.resource_version <= version:
                 self._forget_object(facts, at=at, seen=DeletionSeen.LATE)
                 dropped += 1
-            elif (queued := self.queued.facts.get(uid)) is not None and queued.meta.resource_version <= version:
-                self._mark_all(self.queued.lost(uid))
-            elif (exposing := self.exposed.facts.get(uid)) is not None and exposing.meta.resource_version <= version:
-                self._mark_exposed(self.exposed.lost(uid))
-            elif (scaling := self.scaled.facts.get(uid)) is not None and scaling.meta.resource_version <= version:
-                self._mark_scaled(self.scaled.lost(uid))
+            else:
+                self._mark_beside(self.beside.forget(uid, version=version))
         return dropped
 
     def forget_around(self, key: KindKey, uids: frozenset[str], *, version: int) -> None:
@@ -319,9 +269,7 @@ class ClusterState:
 
     def keep_ignored(self, uids: frozenset[str], *, version: int) -> None:
         """Forget the ignored pods that a complete list at ``version`` did not hold."""
-        for uid, seen in tuple(self._ignored_versions.items()):
-            if uid not in uids and seen <= version:
-                self._forget_ignored(uid)
+        self._ignored.keep_only(uids, version=version)
 
     # Who belongs to whom
 
@@ -338,6 +286,9 @@ class ClusterState:
         """Drop what was looked up and nothing that is there needs any more; returns how much."""
         return self.belonging.forget(facts.meta for held in (self.pods, self.objects) for facts in held.values())
 
+    def _addressed(self, address: Address) -> tuple[str, ...]:
+        return self.belonging.addressed(address)
+
     def _watched_meta(self, uid: str) -> Meta | None:
         facts = self.objects.get(uid) or self.pods.get(uid)
         return None if facts is None else facts.meta
@@ -346,13 +297,6 @@ class ClusterState:
         self.dirty[top_uid] = None
         if not self.belonging.members_of(top_uid):
             self.outlived.discard(top_uid)
-
-    def _leave_node(self, pod: PodFacts) -> None:
-        there = self._pods_on.get(pod.node_name or "")
-        if there is not None:
-            there.discard(pod.meta.uid)
-            if not there:
-                del self._pods_on[pod.node_name or ""]
 
     def _mark(self, uid: str) -> None:
         top = self.belonging.top_of(uid)
@@ -368,7 +312,7 @@ class ClusterState:
     def workload_of(self, uid: str) -> str | None:
         """The uid of the workload that an object is on: as part of it, or as what stands in a queue for it."""
         top = self.belonging.top_of(uid)
-        queued = self.queued.facts.get(uid)
+        queued = self.beside.queued.facts.get(uid)
         if top is None and queued is not None:
             top = next((found for about in queued.about if (found := self.belonging.top_of(about)) is not None), None)
         return None if top is None else top.uid
@@ -379,57 +323,14 @@ class ClusterState:
 
     def ignored_pods(self) -> dict[str, int]:
         """How many pods are on no record, by reason; every reason is there."""
-        found = Counter(why.value for why in self._ignored.values())
-        hidden = sum(number for namespace, number in self._pods_in.items() if not self.is_shown(namespace))
-        return {**{why.value: found[why.value] for why in Ignored}, NOT_SHOWN: hidden}
+        hidden = sum(number for namespace, number in self._places.in_namespace.items() if not self.is_shown(namespace))
+        return {**self._ignored.count(), NOT_SHOWN: hidden}
 
     def view(self, top_uid: str) -> WorkloadView | None:
         """All that is known of a workload; ``None`` where nothing is left of it, or where it is none of its own."""
         if self.is_hidden(top_uid):
             return None
-        facts = self.objects.get(top_uid)
-        if facts is not None:
-            return None if self._catalogue.is_template(facts) else self._view_of(facts.meta, facts)
-        pod = self.pods.get(top_uid)
-        if pod is not None:
-            return self._pod_view(pod)
-        for member in self.belonging.members_of(top_uid):
-            top = self.belonging.top_of(member)
-            return None if top is None else self._view_of(top, None)
-        return None
-
-    def _view_of(self, meta: Meta, facts: ObjectFacts | None) -> WorkloadView:
-        members = self.belonging.members_of(meta.uid)
-        children = [self.objects[uid] for uid in members if uid != meta.uid and uid in self.objects]
-        children.sort(key=lambda child: (str(child.meta.created_at), child.meta.name))
-        view = self._view_around(meta, self._pods_among(members), children)
-        return replace(view, top=facts, top_reference=None if facts is not None else meta)
-
-    def _pod_view(self, pod: PodFacts) -> WorkloadView:
-        members = self.belonging.members_of(pod.meta.uid) - {pod.meta.uid}
-        return replace(self._view_around(pod.meta, (pod, *self._pods_among(members))), top_is_pod=True)
-
-    def _pods_among(self, members: AbstractSet[str]) -> tuple[PodFacts, ...]:
-        return tuple(sorted((self.pods[uid] for uid in members if uid in self.pods), key=lambda pod: pod.meta.name))
-
-    def _view_around(self, top: Meta, pods: tuple[PodFacts, ...], children: Iterable[ObjectFacts] = ()) -> WorkloadView:
-        children = tuple(children)
-        namespace = top.namespace or ""
-        around = self.surroundings
-        return WorkloadView(
-            children=children,
-            pods=pods,
-            problems=self.belonging.problems_of(top.uid),
-            nodes=around.nodes,
-            namespace=around.namespaces.get(namespace),
-            priority_classes=around.priority_classes,
-            claims=around.claims.get(namespace, {}),
-            claim_templates=around.claim_templates.get(namespace, {}),
-            exposures=self.exposed.of(top.namespace),
-            autoscaler=self.scaled.of(top),
-            queues=self.queued.of((top, *(child.meta for child in children), *(pod.meta for pod in pods))),
-            catalogue=self._catalogue,
-        )
+        return self._views.of(top_uid)
 
     def _gone(self, meta: Meta, *, at: datetime, seen: DeletionSeen) -> Gone:
         version = max(meta.resource_version, self.floor_version)

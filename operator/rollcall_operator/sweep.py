@@ -12,19 +12,18 @@ import aiohttp
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from rollcall.cluster_access import ApiStatusError, list_metadata
-from rollcall.domain.autoscaling import AUTOSCALING_KINDS
-from rollcall.domain.exposing import EXPOSING_KINDS, IngressFacts, ServiceFacts
-from rollcall.domain.facts import AutoscalerFacts, KindKey, ObjectFacts, PodFacts, QueueFacts
-from rollcall.domain.queues import QUEUE_KINDS
+from rollcall.cluster_access import ApiStatusError, list_metadata, prove_watch
+from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts
 from rollcall.errors import ClusterError
 from rollcall.store.engine import store_errors
 from rollcall.store.memory import open_pods, open_workloads
 from rollcall.store.records import DeletionSeen, Gone, OpenWorkload
+from rollcall_operator.beside import KINDS as KINDS_BESIDE
+from rollcall_operator.beside import Facts as FactsBeside
 from rollcall_operator.cluster_state import POD, ClusterState, Ending
 from rollcall_operator.discovery import ServedKind, served_kinds
 from rollcall_operator.surroundings import NAMESPACE, NODE
-from rollcall_operator.watches import WatchedKind
+from rollcall_operator.watches import DEFINITION, WatchedKind
 
 UNSERVED_FOR = timedelta(seconds=10)
 """How long discovery must have been without a kind before its rows are closed: an API server that starts up, or one of
@@ -39,7 +38,9 @@ class Standing(StrEnum):
     """How a kind stands with this operator."""
 
     LISTED = "listed"
+    """It may be watched as well."""
     FORBIDDEN = "forbidden"
+    """It may not be listed, or not watched: a view that is as old as its last list would be no view."""
     NOT_SERVED = "not_served"
     FAILED = "failed"
 
@@ -70,17 +71,11 @@ class Lists:
         return frozenset[str]().union(*(listed.uids for listed in self.by_kind.values()))
 
 
-def _held(
-    state: ClusterState, key: KindKey
-) -> Mapping[str, ObjectFacts | PodFacts | QueueFacts | ServiceFacts | IngressFacts | AutoscalerFacts]:
+def _held(state: ClusterState, key: KindKey) -> Mapping[str, ObjectFacts | PodFacts | FactsBeside]:
     """Where the state keeps what was seen of a kind."""
     if key == POD:
         return state.pods
-    if key in QUEUE_KINDS:
-        return state.queued.facts
-    if key in AUTOSCALING_KINDS:
-        return state.scaled.facts
-    return state.exposed.facts if key in EXPOSING_KINDS else state.objects
+    return state.beside.held(key) if key in KINDS_BESIDE else state.objects
 
 
 class Sweeper:
@@ -94,13 +89,18 @@ class Sweeper:
         kinds: Iterable[WatchedKind],
         *,
         clock: Callable[[], datetime],
+        beside: Iterable[WatchedKind] = (DEFINITION,),
     ) -> None:
+        """``beside`` are kinds that others watch: how they stand is told, and they are not swept."""
         self._state = state
         self._session = session
         self._server = server
         self._kinds = tuple(kinds)
+        self._beside = tuple(beside)
         self._clock = clock
         self._reported: set[KindKey] = set()
+        self._watchable: set[KindKey] = set()
+        """Whose watch was proven once: whether it lives on is for the watchdog to say."""
         self._unserved_since: dict[KindKey, datetime] = {}
         self.served: dict[KindKey, ServedKind] = {}
         """What discovery served when it was asked last."""
@@ -112,7 +112,7 @@ class Sweeper:
             ClusterError: discovery gave no answer.
         """
         lists = Lists()
-        for key, served in (await self._served()).items():
+        for key, served in (await self._served(self._kinds)).items():
             lists.by_kind[key] = Listed(standing=Standing.NOT_SERVED) if served is None else await self._list(served)
         return lists
 
@@ -123,14 +123,15 @@ class Sweeper:
             ClusterError: discovery gave no answer.
         """
         found: dict[KindKey, Standing] = {}
-        for key, served in (await self._served()).items():
+        for key, served in (await self._served((*self._kinds, *self._beside))).items():
             found[key] = Standing.NOT_SERVED if served is None else (await self._list(served, limit=1)).standing
         return found
 
-    async def _served(self) -> dict[KindKey, ServedKind | None]:
-        groups = frozenset(kind.key.group for kind in self._kinds)
+    async def _served(self, kinds: Iterable[WatchedKind]) -> dict[KindKey, ServedKind | None]:
+        kinds = tuple(kinds)
+        groups = frozenset(kind.key.group for kind in kinds)
         served = await served_kinds(self._session, self._server, groups)
-        found = {kind.key: served.get(kind.key) for kind in self._kinds}
+        found = {kind.key: served.get(kind.key) for kind in kinds}
         self.served = {key: kind for key, kind in found.items() if kind is not None}
         since, now = self._unserved_since, self._clock()
         self._unserved_since = {key: since.get(key, now) for key, served in found.items() if served is None}
@@ -148,17 +149,34 @@ class Sweeper:
                         uids.add(uid)
         except ApiStatusError as error:
             if error.status in _FORBIDDEN:
-                if served.key not in self._reported:
-                    self._reported.add(served.key)
-                    log.warning("kind_forbidden", group=served.key.group, kind=served.key.kind)
-                return Listed(standing=Standing.FORBIDDEN)
+                return self._forbidden(served, verb="list")
             log.warning("list_failed", kind=served.key.kind, status=error.status)
             return Listed(standing=Standing.FAILED)
         except ClusterError as error:
             log.warning("list_failed", kind=served.key.kind, error=str(error))
             return Listed(standing=Standing.FAILED)
+        if served.key not in self._watchable and not await self._may_watch(served, version):
+            return self._forbidden(served, verb="watch")
         self._reported.discard(served.key)
         return Listed(standing=Standing.LISTED, uids=frozenset(uids), version=version)
+
+    async def _may_watch(self, served: ServedKind, version: int) -> bool:
+        try:
+            await prove_watch(self._session, self._server, served.path, version=version)
+        except ApiStatusError as error:
+            return error.status not in _FORBIDDEN
+        except ClusterError:
+            return True  # for all that is known; it is asked again
+        self._watchable.add(served.key)
+        return True
+
+    def _forbidden(self, served: ServedKind, *, verb: str) -> Listed:
+        """Say once which right is missing."""
+        key = served.key
+        if key not in self._reported:
+            self._reported.add(key)
+            log.warning("kind_forbidden", group=key.group, kind=key.kind, right=f"{verb} {served.plural}")
+        return Listed(standing=Standing.FORBIDDEN)
 
     async def sweep(self, engine: AsyncEngine, cluster_id: str) -> int:
         """Compare once; what is gone is dropped from the state and will be closed as late. Returns how many.

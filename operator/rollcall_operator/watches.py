@@ -56,6 +56,12 @@ class WatchedKind:
     plural: str
 
 
+DEFINITION = WatchedKind(
+    key=KindKey(group="apiextensions.k8s.io", kind="CustomResourceDefinition"), plural="customresourcedefinitions"
+)
+"""kopf watches them by itself, to notice a kind that is installed later; of a refusal it tells after minutes only."""
+
+
 class _NoDiffBase(kopf.DiffBaseStorage):
     """No diff base, and no deep copy of every object to make one from."""
 

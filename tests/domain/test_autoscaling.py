@@ -14,8 +14,8 @@ from rollcall.domain.placing import Missing
 from rollcall.domain.records import Phase, Remembered, RequestedPods
 from rollcall.explain.gathering import gather
 from rollcall_operator.cluster_state import ClusterState, EventType
-from rollcall_operator.running import watched_kinds
 from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
+from rollcall_operator.watched import watched_kinds
 
 SPACE = "runai-team-a"
 BOUNDS = {"minReplicas": 2, "maxReplicas": 5}
@@ -265,4 +265,4 @@ def test_junk_never_raises(spec, metadata):
     seen = Seen(a_deployment())
     seen.state.observe(AUTOSCALER, EventType.SEEN, obj, at=NOW)
     seen.state.observe(AUTOSCALER, EventType.DELETED, obj, at=NOW)
-    assert not seen.state.scaled.facts
+    assert not seen.state.beside.scaled.facts

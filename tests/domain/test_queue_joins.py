@@ -13,8 +13,8 @@ from rollcall.domain.reading import read_meta
 from rollcall.domain.records import Phase, Remembered
 from rollcall.explain.gathering import gather
 from rollcall_operator.cluster_state import POD, ClusterState, EventType
-from rollcall_operator.running import watched_kinds
 from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
+from rollcall_operator.watched import watched_kinds
 
 SPACE = "runai-team-a"
 NO_QUOTA = said("QuotaReserved", "False", "Pending", "insufficient unused quota for nvidia.com/gpu in flavor a, 2 more")
@@ -215,9 +215,9 @@ def test_only_what_is_older_than_the_list_is_dropped():
     seen.see(found)
     uid = found["metadata"]["uid"]
     seen.state.forget_unseen([uid], version=1, at=NOW)
-    assert uid in seen.state.queued.facts
+    assert uid in seen.state.beside.queued.facts
     seen.state.forget_unseen([uid], version=2, at=NOW)
-    assert not seen.state.queued.facts
+    assert not seen.state.beside.queued.facts
 
 
 def test_they_are_watched_and_are_no_workloads():

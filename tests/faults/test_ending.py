@@ -185,7 +185,7 @@ def test_no_schema_says_what_makes_it(run: Callable[..., tuple[int, str]], empty
 
 
 def test_no_api_server_is_one_sentence(run: Callable[..., tuple[int, str]]) -> None:
-    code, said = run("from rollcall_operator import running", "running._BEGIN_SECONDS = 1")
+    code, said = run("from rollcall_operator import standings", "standings.BEGIN_SECONDS = 1")
     assert said == (
         "rollcall: The Kubernetes API gave no answer for /api/v1/namespaces/kube-system: ClientConnectorError."
     )

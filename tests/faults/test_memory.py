@@ -67,7 +67,7 @@ async def test_two_thousand_come_and_go(life: Life, database: DatabaseSettings) 
     await life.flush()
     counted = "SELECT (SELECT count(*) FROM workloads) AS live, (SELECT count(*) FROM deleted_workloads) AS gone"
     assert Rows(database).query(counted) == [{"live": WORKLOADS + 1, "gone": 0}]
-    assert life.held()["pods"] == WORKLOADS + 1
+    assert len(life.state.pods) == WORKLOADS + 1
     for key, obj in seen:
         life.gone(key, obj)
     await life.flush()
@@ -114,7 +114,9 @@ async def test_events_of_what_is_live_make_nothing_grow(life: Life) -> None:
                 await life.flush()
         await life.flush()
     held = life.held()
-    assert {held[name] for name in ("_revisits", "_revisit_at", "_written", "remembered", "objects", "pods")} == {1}
+    flusher = ("_revisits", "_revisit_at", "_written", "remembered")
+    grows = [*(f"Flusher.{name}" for name in flusher), "ClusterState.objects", "ClusterState.pods"]
+    assert {held[name] for name in grows} == {1}
 
 
 async def test_what_comes_and_goes_outside_of_projects_leaves_no_trace(life: Life, database: DatabaseSettings) -> None:

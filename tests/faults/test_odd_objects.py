@@ -21,8 +21,8 @@ from rollcall_operator.discovery import ServedKind
 from rollcall_operator.flusher import Flusher
 from rollcall_operator.measures import Measures
 from rollcall_operator.places import ClusterIdentity, Places
-from rollcall_operator.running import watched_kinds
 from rollcall_operator.surroundings import NAMESPACE, NODE, PRIORITY_CLASS
+from rollcall_operator.watched import watched_kinds
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = KindKey(group="batch", kind="Job")

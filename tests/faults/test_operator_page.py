@@ -8,7 +8,18 @@ from prometheus_client import generate_latest
 
 from rollcall import cluster_access
 from rollcall.settings import setting_names
-from rollcall_operator import endpoints, event_log, event_watch, flusher, leader, life, running, sweep, watches
+from rollcall_operator import (
+    endpoints,
+    event_log,
+    event_watch,
+    flusher,
+    leader,
+    life,
+    running,
+    standings,
+    sweep,
+    watches,
+)
 from rollcall_operator.measures import Measures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +82,7 @@ def test_times_are_those_of_the_code(page: str, sentence: str, numbers: tuple[fl
 
 
 def test_sentences_are_those_of_the_code(page: str) -> None:
-    code = "\n".join(Path(module.__file__ or "").read_text() for module in (running, leader, cluster_access, sweep))
+    code = "\n".join(Path(module.__file__ or "").read_text() for module in (running, standings, leader, cluster_access))
     for sentence in (
         "the database is away; changes are kept until it is back",
         "standing by for the Lease",

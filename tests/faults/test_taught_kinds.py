@@ -14,8 +14,8 @@ from rollcall.errors import ClusterError
 from rollcall_demo.resources import CONFIG_MAP, KARTA, UNKNOWN_KIND
 from rollcall_operator import teaching
 from rollcall_operator.measures import Measures
-from rollcall_operator.running import watched_kinds
 from rollcall_operator.teaching import Lessons, Teacher
+from rollcall_operator.watched import watched_kinds
 
 OperatorOf = Callable[..., OperatorProcess]
 

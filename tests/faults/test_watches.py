@@ -21,7 +21,7 @@ from rollcall_demo.resources import JOB, POD
 from rollcall_operator import watches
 from rollcall_operator.cluster_state import POD as POD_KEY
 from rollcall_operator.life import WatchLife
-from rollcall_operator.running import watched_kinds
+from rollcall_operator.watched import watched_kinds
 from rollcall_operator.watches import Watches
 
 OperatorOf = Callable[..., OperatorProcess]

@@ -65,10 +65,11 @@ class Life:
     def held(self) -> dict[str, int]:
         """The size of everything that grows with workloads."""
         found: dict[str, int] = {}
-        for holder in (self.state, self.state.belonging, self.flusher):
+        parts = (self.state.belonging, self.state.beside.queued, self.state.holdings, self.state._places)  # noqa: SLF001
+        for holder in (self.state, *parts, self.state._ignored, self.flusher):  # noqa: SLF001 - all that it keeps
             for name, value in vars(holder).items():
                 if isinstance(value, Sized) and not isinstance(value, str):
-                    found[name] = len(value)
+                    found[f"{type(holder).__name__}.{name}"] = len(value)
         return found
 
 
