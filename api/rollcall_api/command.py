@@ -17,6 +17,7 @@ from rollcall.settings import ApiSettings, Settings
 from rollcall.store.engine import create_engine
 from rollcall_api.app import create_app
 from rollcall_api.applications import ApplicationsFile, Issuer, ServiceAccountTokens
+from rollcall_api.clusters import shown_clusters
 from rollcall_api.health import RequestMeasures
 from rollcall_api.issuer_keys import IssuerKeys
 from rollcall_api.kube.server import serving
@@ -84,8 +85,9 @@ async def serve(settings: Settings) -> None:
 async def _who_is_asked(settings: Settings, records: Records, stack: AsyncExitStack) -> tuple[Rights, Issuer | None]:
     """Who decides what a caller may see, and who gives tokens to applications."""
     api = settings.api
+    clusters = await stack.enter_async_context(shown_clusters(settings))
     if api.authentication == "none":
-        return NobodyAsked(), None
+        return NobodyAsked(clusters), None
     applications = None if api.applications_file is None else ApplicationsFile(api.applications_file)
     keys = await stack.enter_async_context(_keys(api)) if api.authentication == "oidc" else None
     access = find_access(api.kube_context)
@@ -93,7 +95,7 @@ async def _who_is_asked(settings: Settings, records: Records, stack: AsyncExitSt
     reviewer: Reviewer = await stack.enter_async_context(asks.opened(access))
     if keys is not None:
         reviewer = OidcReviewer(api.oidc, keys, reviewer, reviews_other_tokens=applications is not None)
-    rights = ReviewedRights(reviewer, records.namespaces, keep_seconds=api.review_cache_seconds)
+    rights = ReviewedRights(reviewer, records.namespaces, clusters=clusters, keep_seconds=api.review_cache_seconds)
     if applications is None:
         return rights, None
     session = await stack.enter_async_context(access.session())

@@ -90,15 +90,15 @@ def records_of(request: Request) -> Records:
     return records
 
 
-async def admit_to_nodes(request: Request) -> None:
-    """Let pass who may list nodes.
+async def nodes_scope_of(request: Request) -> Scope:
+    """The nodes that the caller may see: all those of the clusters in it.
 
     Raises:
         RefusalError: 401 or 403 where the caller may not, 429 where it asks too often.
         ClusterError, TokenIssuerError: nobody could be asked.
     """
     rights: Rights = request.app.state.rights
-    await _limited(request, rights.admit_to_nodes)
+    return await _limited(request, rights.nodes_scope_of)
 
 
 async def _limited(request: Request, ask: Callable[[Sequence[str]], Awaitable[Verdict]]) -> Verdict:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rollcall.errors import RollcallError
 from rollcall_api.records import Records
+from rollcall_api.rights import Rights
 
 router = APIRouter(include_in_schema=False)
 
@@ -82,8 +83,9 @@ async def metrics(request: Request) -> Response:
 
 async def _unready_because(app: FastAPI) -> str | None:
     records: Records = app.state.records
+    rights: Rights = app.state.rights
     try:
-        observed_at = await records.verify()
+        observed_at = await records.verify(await rights.clusters.ids())
     except RollcallError as error:
         return str(error)
     if observed_at is None:

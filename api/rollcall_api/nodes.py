@@ -9,8 +9,9 @@ from fastapi.responses import Response
 from rollcall.contract import decimal
 from rollcall.store.listings import Listing
 from rollcall.store.node_telemetry import NodeGroupKey, NodeMeasure, NodeTelemetryQuery
-from rollcall.store.place_listings import NODES, ListedNode, NodeField, in_cluster
-from rollcall_api.endpoints import BEARER, admit_to_nodes, query_of, records_of, responses
+from rollcall.store.pages import Scope
+from rollcall.store.place_listings import ListedNode, NodeField, in_cluster, nodes
+from rollcall_api.endpoints import BEARER, nodes_scope_of, query_of, records_of, responses
 from rollcall_api.listing_requests import count_parameters, counted, listed, page_parameters
 from rollcall_api.models import Count
 from rollcall_api.place_answers import node_json
@@ -51,9 +52,8 @@ def _responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     openapi_extra={"parameters": page_parameters("nodes", NodeField, _SEARCHED)},
 )
 async def get_nodes(request: Request) -> Response:
-    """A page of the nodes of all clusters."""
-    await admit_to_nodes(request)
-    return await listed(request, NODES, NodeField, "nodes", node_json)
+    """A page of the nodes of all clusters that are shown."""
+    return await listed(request, nodes(await nodes_scope_of(request)), NodeField, "nodes", node_json)
 
 
 @router.get(
@@ -66,8 +66,7 @@ async def get_nodes(request: Request) -> Response:
 )
 async def count_nodes(request: Request) -> Response:
     """How many nodes there are."""
-    await admit_to_nodes(request)
-    return await counted(request, NODES, NodeField)
+    return await counted(request, nodes(await nodes_scope_of(request)), NodeField)
 
 
 NODE_TELEMETRY_PARAMETERS = (
@@ -86,7 +85,7 @@ NODE_TELEMETRY_PARAMETERS = (
 """What :func:`read_node_telemetry_query` reads, for the OpenAPI document."""
 
 
-def read_node_telemetry_query(raw: bytes) -> NodeTelemetryQuery:
+def read_node_telemetry_query(raw: bytes, scope: Scope) -> NodeTelemetryQuery:
     """What a query string asks to be summed.
 
     Raises:
@@ -104,6 +103,7 @@ def read_node_telemetry_query(raw: bytes) -> NodeTelemetryQuery:
         group_by=tuple(dict.fromkeys(group_by)),
         cluster_id=one(given, "clusterId", _name, default=None),
         node_pool=one(given, "nodepoolName", _name, default=None),
+        scope=scope,
     )
 
 
@@ -130,8 +130,8 @@ def _name(_: str, text: str) -> str | None:
 )
 async def get_node_telemetry(request: Request) -> Response:
     """How many nodes there are, what they have and what workloads hold of it, exactly."""
-    await admit_to_nodes(request)
-    query = read_node_telemetry_query(query_of(request))
+    scope = await nodes_scope_of(request)
+    query = read_node_telemetry_query(query_of(request), scope)
     found = await records_of(request).node_telemetry(query)
     sums = [
         Sum(decimal(group.sums[0], query.measure.per_unit), tuple(zip(group.values, group.names, strict=True)))
@@ -150,7 +150,6 @@ async def get_node_telemetry(request: Request) -> Response:
 )
 async def get_nodes_of_cluster(request: Request) -> Response:
     """A page of the nodes of one cluster."""
-    await admit_to_nodes(request)
     return await listed(request, await _nodes_of_cluster(request), NodeField, "nodes", node_json)
 
 
@@ -164,14 +163,14 @@ async def get_nodes_of_cluster(request: Request) -> Response:
 )
 async def count_nodes_of_cluster(request: Request) -> Response:
     """How many nodes the cluster has."""
-    await admit_to_nodes(request)
     return await counted(request, await _nodes_of_cluster(request), NodeField)
 
 
 async def _nodes_of_cluster(request: Request) -> Listing[ListedNode]:
-    cluster, _ = await known_cluster(request)
-    listing = in_cluster(NODES, cluster.cluster_id)
+    scope = await nodes_scope_of(request)
+    cluster, _ = await known_cluster(request, scope)
+    listing = in_cluster(nodes(scope), cluster.cluster_id)
     name = one(read_query(query_of(request), {"nodeName"}), "nodeName", _name, default=None)
     if name is None:
         return listing
-    return replace(listing, conditions=(*listing.conditions, NODES.rows.c.name == name))
+    return replace(listing, conditions=(*listing.conditions, listing.rows.c.name == name))

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Request, Security
 from fastapi.responses import Response
 
 from rollcall.store.listings import Listing, ListingQuery
+from rollcall.store.pages import Scope
 from rollcall.store.place_listings import (
-    CLUSTERS,
     DepartmentField,
     ListedCluster,
     NodePoolField,
     ProjectField,
+    clusters,
     departments,
     in_cluster,
     node_pools,
@@ -58,10 +59,10 @@ CLUSTER_UUID = in_path("clusterUuid", "The cluster's id.", format="uuid")
     openapi_extra={"parameters": [_VERBOSITY]},
 )
 async def get_clusters(request: Request) -> Response:
-    """All clusters that operators watch, as an array, for whoever may see workloads somewhere."""
-    await scope_of(request)
+    """The clusters that are shown, as an array, for whoever may see workloads somewhere."""
+    scope = await scope_of(request)
     render = _render_cluster(request)
-    page = await records_of(request).listed(CLUSTERS, ListingQuery(limit=None))
+    page = await records_of(request).listed(clusters(scope), ListingQuery(limit=None))
     return json_response([render(one) for one in page.records], headers=freshness_header(page.observed_at))
 
 
@@ -75,19 +76,20 @@ async def get_clusters(request: Request) -> Response:
 )
 async def get_cluster(request: Request) -> Response:
     """One cluster by its id."""
-    await scope_of(request)
+    scope = await scope_of(request)
     render = _render_cluster(request)
-    cluster, headers = await known_cluster(request)
+    cluster, headers = await known_cluster(request, scope)
     return json_response(render(cluster), headers=headers)
 
 
-async def known_cluster(request: Request) -> tuple[ListedCluster, dict[str, str]]:
-    """The path's cluster, and how fresh the view is.
+async def known_cluster(request: Request, scope: Scope) -> tuple[ListedCluster, dict[str, str]]:
+    """The path's cluster where it is in scope, and how fresh the view is.
 
     Raises:
         RefusalError: 404, there is none.
     """
-    return await _found(request, in_cluster(CLUSTERS, uuid_of(request, "clusterUuid", "cluster")), "cluster")
+    found = in_cluster(clusters(scope), uuid_of(request, "clusterUuid", "cluster"))
+    return await _found(request, found, "cluster")
 
 
 def _render_cluster(request: Request) -> "partial[dict[str, Any]]":
@@ -110,10 +112,10 @@ def _render_cluster(request: Request) -> "partial[dict[str, Any]]":
 )
 async def get_node_pools(request: Request) -> Response:
     """A page of the node pools, for whoever may see workloads somewhere."""
-    await scope_of(request)
+    pools = node_pools(await scope_of(request))
     labels = request.app.state.node_pool_labels
     render = partial(node_pool_json, tenant_id=records_of(request).tenant_id, default_label=labels[0])
-    return await listed(request, node_pools(), NodePoolField, "nodepools", render)
+    return await listed(request, pools, NodePoolField, "nodepools", render)
 
 
 @router.get(
@@ -126,8 +128,7 @@ async def get_node_pools(request: Request) -> Response:
 )
 async def count_node_pools(request: Request) -> Response:
     """How many node pools there are."""
-    await scope_of(request)
-    return await counted(request, node_pools(), NodePoolField)
+    return await counted(request, node_pools(await scope_of(request)), NodePoolField)
 
 
 _IN_PROJECTS = "the name, the namespace or the department"
@@ -222,7 +223,9 @@ async def _by_word(
     given: str = request.path_params[parameter]
     if "\x00" in given:
         raise not_found(what)
-    return await _found(request, replace(listing, conditions=(listing.rows.c[column] == given,)), what)
+    return await _found(
+        request, replace(listing, conditions=(*listing.conditions, listing.rows.c[column] == given)), what
+    )
 
 
 async def _found(request: Request, listing: Listing[Listed], what: str) -> tuple[Listed, dict[str, str]]:

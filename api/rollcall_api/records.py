@@ -20,7 +20,7 @@ from rollcall.store.pages import (
     PageQuery,
     Scope,
     Selection,
-    freshness,
+    freshest,
     known_namespaces,
     workload_by_id,
     workload_count,
@@ -131,13 +131,13 @@ class Records:
         async with self._connection() as connection:
             return await node_telemetry(connection, query)
 
-    async def namespaces(self) -> tuple[str, ...]:
-        """Every namespace that was ever a project's."""
+    async def namespaces(self, clusters: frozenset[str] | None) -> tuple[str, ...]:
+        """Every namespace that was ever a project's in these clusters; ``None`` is all of them."""
         async with self._connection() as connection:
-            return await known_namespaces(connection)
+            return await known_namespaces(connection, clusters)
 
-    async def verify(self) -> datetime | None:
-        """The view's freshness, once more after a look at the schema.
+    async def verify(self, clusters: frozenset[str] | None = None) -> datetime | None:
+        """How fresh the view of that of these clusters is which is seen best, after a look at the schema.
 
         Raises:
             StoreUnavailable: the database is away.
@@ -145,7 +145,7 @@ class Records:
         """
         self._schema_known = False
         async with self._connection() as connection:
-            return await freshness(connection)
+            return await freshest(connection, clusters)
 
     def connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection for one statement, for other ways of reading than these.

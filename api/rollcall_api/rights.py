@@ -16,7 +16,8 @@ from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 
 from rollcall.errors import ClusterError
-from rollcall.store.pages import EVERYTHING, Scope
+from rollcall.store.pages import Scope
+from rollcall_api.clusters import EVERY_CLUSTER, ShownClusters
 from rollcall_api.refusals import RefusalError
 from rollcall_api.remembering import Remembering
 
@@ -63,6 +64,10 @@ class Reviewer(Protocol):
 class Rights(Protocol):
     """Decides what a request may see."""
 
+    @property
+    def clusters(self) -> ShownClusters:
+        """The clusters that anybody is told of."""
+
     async def scope_of(self, authorization: Sequence[str]) -> Scope:
         """The scope of a request with these ``Authorization`` headers.
 
@@ -72,8 +77,8 @@ class Rights(Protocol):
             TokenIssuerError: the issuer of tokens could not.
         """
 
-    async def admit_to_nodes(self, authorization: Sequence[str]) -> None:
-        """Let a request with these ``Authorization`` headers see nodes, all of them.
+    async def nodes_scope_of(self, authorization: Sequence[str]) -> Scope:
+        """The scope of a request for nodes with these ``Authorization`` headers: all those of the clusters in it.
 
         Raises:
             RefusalError: 401 without a valid token, 403 without the right to list nodes.
@@ -82,14 +87,18 @@ class Rights(Protocol):
 
 
 class NobodyAsked:
-    """Authentication mode ``none``: everybody who reaches the loopback address sees everything."""
+    """Authentication mode ``none``: everybody who reaches the loopback address sees all that is shown."""
+
+    def __init__(self, clusters: ShownClusters = EVERY_CLUSTER) -> None:
+        self.clusters = clusters
 
     async def scope_of(self, authorization: Sequence[str]) -> Scope:  # noqa: ARG002 - what is sent is not looked at
-        """Everything."""
-        return EVERYTHING
+        """Every namespace."""
+        return Scope(clusters=await self.clusters.ids())
 
-    async def admit_to_nodes(self, authorization: Sequence[str]) -> None:
+    async def nodes_scope_of(self, authorization: Sequence[str]) -> Scope:
         """See :class:`Rights`."""
+        return await self.scope_of(authorization)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +114,22 @@ class ReviewedRights:
     What was found out about a token is kept for ``keep_seconds`` from when it was asked, so that no right outlives its
     withdrawal by more, and no longer than the token is good; requests that arrive meanwhile wait for the one review.
     Failures are not kept.
+
+    One API server is asked, that of one cluster: what it allows holds in each of the ``clusters`` that are shown.
     """
 
     def __init__(
         self,
         reviewer: Reviewer,
-        namespaces: Callable[[], Awaitable[Sequence[str]]],
+        namespaces: Callable[[frozenset[str] | None], Awaitable[Sequence[str]]],
         *,
+        clusters: ShownClusters,
         keep_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reviewer = reviewer
         self._namespaces = namespaces
+        self.clusters = clusters
         self._clock = clock
         self._answers: Remembering[bytes, _Answer] = Remembering(
             keep_seconds, clock=clock, good_until=lambda answer: answer.until
@@ -130,10 +143,12 @@ class ReviewedRights:
             raise RefusalError(HTTPStatus.FORBIDDEN, "You may not list workloads.rollcall.dev in any namespace.")
         return scope
 
-    async def admit_to_nodes(self, authorization: Sequence[str]) -> None:
+    async def nodes_scope_of(self, authorization: Sequence[str]) -> Scope:
         """See :class:`Rights`."""
-        if not await self._found_out(b"nodes ", authorization, self._reviewer.may_list_nodes):
+        scope = await self._found_out(b"nodes ", authorization, self._nodes_scope_of)
+        if scope.namespaces is not None:
             raise RefusalError(HTTPStatus.FORBIDDEN, "You may not list nodes.")
+        return scope
 
     async def _found_out(
         self, about: bytes, authorization: Sequence[str], ask: Callable[[Caller], Awaitable[_Verdict]]
@@ -161,12 +176,18 @@ class ReviewedRights:
             raise ClusterError("The Kubernetes API took too long to review a token.") from error
 
     async def _scope_of(self, caller: Caller) -> Scope:
-        return (
-            EVERYTHING if await self._reviewer.may_list(caller, None) else Scope(namespaces=await self._allowed(caller))
-        )
+        clusters = await self.clusters.ids()
+        if await self._reviewer.may_list(caller, None):
+            return Scope(clusters=clusters)
+        return Scope(namespaces=await self._allowed(caller, clusters), clusters=clusters)
 
-    async def _allowed(self, caller: Caller) -> frozenset[str]:
-        namespaces = await self._namespaces()
+    async def _nodes_scope_of(self, caller: Caller) -> Scope:
+        """Nodes are in no namespace: who may not list them has an empty scope."""
+        clusters = await self.clusters.ids()
+        return Scope(namespaces=None if await self._reviewer.may_list_nodes(caller) else frozenset(), clusters=clusters)
+
+    async def _allowed(self, caller: Caller, clusters: frozenset[str] | None) -> frozenset[str]:
+        namespaces = await self._namespaces(clusters)
         try:
             async with asyncio.TaskGroup() as group:
                 asked = {name: group.create_task(self._reviewer.may_list(caller, name)) for name in namespaces}

@@ -24,6 +24,7 @@ from rollcall.store.kind_listings import (
     priorities,
 )
 from rollcall.store.listings import Listing, ListingQuery
+from rollcall.store.pages import Scope
 from rollcall_api.answers import freshness_header, json_response
 from rollcall_api.endpoints import BEARER, query_of, records_of, responses, scope_of, uuid_of
 from rollcall_api.filters import filter_by
@@ -145,12 +146,12 @@ def _priority_id(name: str) -> str:
 )
 async def list_workload_types(request: Request) -> Response:
     """All built-in kinds, for whoever may see workloads somewhere."""
-    await scope_of(request)
+    scope = await scope_of(request)
     raw, listing = query_of(request), all_kinds()
     if one(read_query(raw, {"externalTypesOnly"}), "externalTypesOnly", boolean, default=False):
         listing = replace(listing, conditions=(listing.rows.c.group_name != NATIVE_GROUP,))
     query = read_listing_query(raw, listing, KindField, orders=False, pages=False)
-    return await _all(request, listing, query, "types", _type_json)
+    return await _all(request, scope, listing, query, "types", _type_json)
 
 
 @router.get(
@@ -163,8 +164,8 @@ async def list_workload_types(request: Request) -> Response:
 )
 async def get_workload_type(request: Request) -> Response:
     """One built-in kind by its id."""
-    await scope_of(request)
-    return await _one(request, all_kinds(), "workloadTypeId", "workload type", _type_json)
+    scope = await scope_of(request)
+    return await _one(request, scope, all_kinds(), "workloadTypeId", "workload type", _type_json)
 
 
 @router.get(
@@ -176,8 +177,8 @@ async def get_workload_type(request: Request) -> Response:
 )
 async def list_categories(request: Request) -> Response:
     """All categories, for whoever may see workloads somewhere."""
-    await scope_of(request)
-    return await _all(request, all_categories(), ListingQuery(limit=None), "categories", asdict)
+    scope = await scope_of(request)
+    return await _all(request, scope, all_categories(), ListingQuery(limit=None), "categories", asdict)
 
 
 @router.get(
@@ -190,8 +191,8 @@ async def list_categories(request: Request) -> Response:
 )
 async def get_category(request: Request) -> Response:
     """One category by its id."""
-    await scope_of(request)
-    return await _one(request, all_categories(), "categoryId", "workload category", asdict)
+    scope = await scope_of(request)
+    return await _one(request, scope, all_categories(), "categoryId", "workload category", asdict)
 
 
 @router.get(
@@ -204,28 +205,35 @@ async def get_category(request: Request) -> Response:
 )
 async def get_workload_priorities(request: Request) -> Response:
     """The PriorityClasses whose value is known where a cluster's are not read."""
-    await scope_of(request)
+    scope = await scope_of(request)
     listing = all_priorities()
     query = read_listing_query(query_of(request), listing, PriorityField, pages=False)
-    return await _all(request, listing, query, "priorities", asdict)
+    return await _all(request, scope, listing, query, "priorities", asdict)
 
 
 async def _all(
     request: Request,
+    scope: Scope,
     listing: Listing[Listed],
     query: ListingQuery,
     key: str,
     render: Callable[[Listed], dict[str, Any]],
 ) -> Response:
-    page = await records_of(request).listed(listing, query)
+    page = await records_of(request).listed(replace(listing, clusters=scope.clusters), query)
     return json_response({key: [render(found) for found in page.records]}, headers=freshness_header(page.observed_at))
 
 
 async def _one(
-    request: Request, listing: Listing[Listed], parameter: str, what: str, render: Callable[[Listed], dict[str, Any]]
+    request: Request,
+    scope: Scope,
+    listing: Listing[Listed],
+    parameter: str,
+    what: str,
+    render: Callable[[Listed], dict[str, Any]],
 ) -> Response:
     wanted = listing.rows.c.id == uuid_of(request, parameter, what)
-    page = await records_of(request).listed(replace(listing, conditions=(wanted,)), ListingQuery(limit=1))
+    found = replace(listing, conditions=(wanted,), clusters=scope.clusters)
+    page = await records_of(request).listed(found, ListingQuery(limit=1))
     if not page.records:
         raise not_found(what)
     return json_response(render(page.records[0]), headers=freshness_header(page.observed_at))

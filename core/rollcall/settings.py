@@ -33,6 +33,9 @@ from rollcall.setting_lists import Names
 
 PREFIX = "ROLLCALL_"
 
+EVERY = "*"
+"""Instead of the ids of clusters: all that there are."""
+
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LONGEST_LABEL = 63
 
@@ -196,6 +199,12 @@ class ApiSettings(BaseModel):
         "which the API needs a ClusterRole; self: with the caller's own token (SelfSubjectReview and "
         "SelfSubjectAccessReview), for which it needs no right at all.",
     )
+    clusters: Names = Field(
+        default=(),
+        description="Ids of the clusters that are told of, where several share the database, or * for all; by default "
+        "this one alone (with authentication none, all). What a caller may see here, it may then see in each of them: "
+        "only this cluster is asked.",
+    )
     kube_context: str | None = Field(
         default=None, description="Context of the kubeconfig whose API server is asked; by default as the operator."
     )
@@ -225,6 +234,13 @@ class ApiSettings(BaseModel):
     aggregated: AggregatedSettings = Field(
         default_factory=AggregatedSettings, description="How kubectl is served, behind the cluster's own API server."
     )
+
+    @field_validator("clusters")
+    @classmethod
+    def _some_or_all(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if EVERY in value and len(value) > 1:
+            raise ValueError(f"{EVERY} stands for all clusters, and others are named beside it")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

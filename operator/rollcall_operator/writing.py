@@ -100,7 +100,7 @@ class Writing:
             tasks = [
                 group.create_task(self._sweep_for_ever(sweeper, identity.id)),
                 group.create_task(self._touch_for_ever(places)),
-                group.create_task(self._retain_for_ever()),
+                group.create_task(self._retain_for_ever(identity.id)),
                 *(group.create_task(step) for step in self._keep_events(event_watch, identity.id)),
             ]
             await flusher.run(operator.flush_interval_seconds, self._stopping.asked)
@@ -176,7 +176,7 @@ class Writing:
                 log.warning("touch_failed", error=str(error))
             await asyncio.sleep(TOUCH_SECONDS)
 
-    async def _retain_for_ever(self) -> None:
+    async def _retain_for_ever(self, cluster_id: str) -> None:
         operator = self._settings.operator
         while True:
             now = self._clock()
@@ -184,10 +184,10 @@ class Writing:
                 with store_errors():
                     async with self._engine.begin() as connection:
                         await make_partitions(connection, now=now)
-                        dropped = await drop_expired(connection, before=now - timedelta(days=operator.retention_days))
-                        dropped += await drop_expired_events(
-                            connection, before=now - timedelta(days=operator.event_retention_days)
-                        )
+                        kept_since = now - timedelta(days=operator.retention_days)
+                        dropped = await drop_expired(connection, cluster_id, before=kept_since)
+                        events_since = now - timedelta(days=operator.event_retention_days)
+                        dropped += await drop_expired_events(connection, cluster_id, before=events_since)
                 if dropped:
                     log.info("partitions_dropped", names=dropped)
             except StoreError as error:

@@ -63,14 +63,17 @@ def two_projects(api: client.ApiClient, apply: Apply, project: str) -> Iterator[
 
 
 @pytest.fixture(params=["delegated", "self", "self, and an admin's certificate"])
-def asked(request: pytest.FixtureRequest, cluster: LocalCluster, apply: Apply) -> dict[str, str]:
+def asked(request: pytest.FixtureRequest, cluster: LocalCluster, apply: Apply, api: client.ApiClient) -> dict[str, str]:
     """How the API asks about callers, and as whom: where it asks with their tokens it needs no right, and uses none."""
     metadata = {"name": POWERLESS, "namespace": "rollcall"}
     apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
     reviews, _, certificate = str(request.param).partition(", ")
     account = "rollcall-api" if reviews == "delegated" else POWERLESS
     kubeconfig = cluster.kubeconfig if certificate else cluster.kubeconfig_of("rollcall", account)
-    return {"ROLLCALL_API__REVIEWS": reviews, "KUBECONFIG": str(kubeconfig), "ROLLCALL_LOG__LEVEL": "debug"}
+    # Without any right it cannot find out which cluster this is.
+    core: Any = client.CoreV1Api(api)
+    own = {} if reviews == "delegated" else {"ROLLCALL_CLUSTER__ID": core.read_namespace("kube-system").metadata.uid}
+    return {"ROLLCALL_API__REVIEWS": reviews, "KUBECONFIG": str(kubeconfig), "ROLLCALL_LOG__LEVEL": "debug", **own}
 
 
 @pytest.mark.anyio

@@ -70,7 +70,7 @@ def asked(
     kubeconfig = cluster.kubeconfig_of("rollcall", "rollcall-api")
     ids = {re.sub("([A-Z])", r"_\1", name).lower(): value for name, value in PROJECTS[0].ids().items()}
     with running_prometheus(folder) as prometheus:
-        settings = {"api__applications_file": file, "prometheus__url": prometheus.url}
+        settings = {"cluster__id": CLUSTER, "api__applications_file": file, "prometheus__url": prometheus.url}
         with ApiProcess(folder, shared_database, kubeconfig=kubeconfig, **settings) as process:
             yield {
                 "address": process.address,

@@ -8,7 +8,7 @@ import pytest
 from kubernetes import client
 from support.api_process import ApiProcess
 from support.cluster_objects import a_project, may_list, remove_namespace
-from support.filled_view import PROJECTS, Project, fill
+from support.filled_view import CLUSTER, PROJECTS, Project, fill
 from support.prometheus import running_prometheus
 from support.rows import eventually
 from support.scope_matrix import FOR_NODES, SCOPED, fault_of
@@ -59,7 +59,7 @@ def test_roles_in_some_namespaces_show_those_everywhere(
 ) -> None:
     fill(database)
     kubeconfig = cluster.kubeconfig_of("rollcall", "rollcall-api")
-    settings = {"api__review_cache_seconds": 5, "log__level": "debug", **UNLIMITED}
+    settings = {"cluster__id": CLUSTER, "api__review_cache_seconds": 5, "log__level": "debug", **UNLIMITED}
     with (
         running_prometheus(tmp_path) as prometheus,
         ApiProcess(tmp_path, database, kubeconfig=kubeconfig, prometheus__url=prometheus.url, **settings) as asking,
@@ -86,6 +86,7 @@ def test_a_role_that_is_taken_away_is_gone_everywhere(
             database,
             kubeconfig=kubeconfig,
             prometheus__url=prometheus.url,
+            cluster__id=CLUSTER,
             api__review_cache_seconds=2,
             **UNLIMITED,
         ) as asking,

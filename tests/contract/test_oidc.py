@@ -30,6 +30,7 @@ from rollcall.store.places import write_projects
 from rollcall.store.records import Batch
 from rollcall_api import command
 from rollcall_api.app import create_app
+from rollcall_api.clusters import EVERY_CLUSTER
 from rollcall_api.issuer_keys import SECONDS_AFTER_FAILURE, SECONDS_BETWEEN_READS, IssuerKeys
 from rollcall_api.models import Error
 from rollcall_api.oidc import OidcReviewer
@@ -121,7 +122,9 @@ async def caller_of(
             cluster = await stack.enter_async_context(ClusterReviewer.opened(Access(configuration)))
             reviewer = OidcReviewer(settings, keys, cluster, reviews_other_tokens=reviews_other_tokens)
             records = Records(engine, tenant_id=1)
-            rights = ReviewedRights(reviewer, records.namespaces, keep_seconds=KEPT_SECONDS, clock=clock)
+            rights = ReviewedRights(
+                reviewer, records.namespaces, clusters=EVERY_CLUSTER, keep_seconds=KEPT_SECONDS, clock=clock
+            )
             app = create_app(Settings(database=database), records, rights)
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url="http://api")

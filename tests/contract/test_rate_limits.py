@@ -24,6 +24,7 @@ from rollcall.settings import ApiSettings, DatabaseSettings, Settings
 from rollcall_api import rate_limits
 from rollcall_api.app import create_app
 from rollcall_api.applications import Issued
+from rollcall_api.clusters import EVERY_CLUSTER
 from rollcall_api.models import Error
 from rollcall_api.oauth import OAuth2Error
 from rollcall_api.rate_limits import PRICE_OF_A_WRONG_GUESS, Buckets, CallerLimits, NoLimits, RateLimits
@@ -182,7 +183,7 @@ async def client_at(
     configuration.host = api_server.url
     async with ClusterReviewer.opened(Access(configuration)) as reviewer:
         records = Records(engine, tenant_id=1)
-        rights = ReviewedRights(reviewer, records.namespaces, keep_seconds=10)
+        rights = ReviewedRights(reviewer, records.namespaces, clusters=EVERY_CLUSTER, keep_seconds=10)
         app = create_app(Settings(database=database), records, rights, OneApplication())
         assert isinstance(app.state.rate_limits, CallerLimits)
         app.state.rate_limits = limits
@@ -300,7 +301,8 @@ async def test_zero_and_authentication_none_mean_no_limit(
     database: DatabaseSettings, engine: AsyncEngine, *, rate: float, asked: bool, limited: bool
 ) -> None:
     records = Records(engine, tenant_id=1)
-    rights = ReviewedRights(None, records.namespaces, keep_seconds=1) if asked else NobodyAsked()  # type: ignore[arg-type]
+    reviewed = ReviewedRights(None, records.namespaces, clusters=EVERY_CLUSTER, keep_seconds=1)  # type: ignore[arg-type]
+    rights = reviewed if asked else NobodyAsked()
     app = create_app(Settings(database=database, api=ApiSettings(rate_per_second=rate)), records, rights)
     assert isinstance(app.state.rate_limits, CallerLimits) == limited
 

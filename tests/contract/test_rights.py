@@ -26,6 +26,7 @@ from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall_api import remembering
 from rollcall_api import rights as rights_module
 from rollcall_api.app import create_app
+from rollcall_api.clusters import EVERY_CLUSTER
 from rollcall_api.models import Error
 from rollcall_api.records import Records
 from rollcall_api.reviews import REVIEWS_AT_ONCE, ClusterReviewer
@@ -101,7 +102,9 @@ async def client_of(
     configuration.api_key = {"authorization": "Bearer the-api-itself"}
     async with ClusterReviewer.opened(Access(configuration)) as reviewer:
         records = Records(engine, tenant_id=1)
-        rights = ReviewedRights(reviewer, records.namespaces, keep_seconds=KEPT_SECONDS, clock=clock)
+        rights = ReviewedRights(
+            reviewer, records.namespaces, clusters=EVERY_CLUSTER, keep_seconds=KEPT_SECONDS, clock=clock
+        )
         app = create_app(Settings(database=database), records, rights)
         opened: list[httpx.AsyncClient] = []
 
@@ -442,7 +445,9 @@ async def test_an_api_server_that_is_away_is_a_503(database: DatabaseSettings, e
     async with ClusterReviewer.opened(Access(configuration)) as reviewer:
         records = Records(engine, tenant_id=1)
         app = create_app(
-            Settings(database=database), records, ReviewedRights(reviewer, records.namespaces, keep_seconds=10)
+            Settings(database=database),
+            records,
+            ReviewedRights(reviewer, records.namespaces, clusters=EVERY_CLUSTER, keep_seconds=10),
         )
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:

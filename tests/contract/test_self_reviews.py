@@ -19,6 +19,7 @@ from rollcall.settings import DatabaseSettings, Settings, load_settings
 from rollcall.store.places import write_projects
 from rollcall.store.records import Batch
 from rollcall_api.app import create_app
+from rollcall_api.clusters import EVERY_CLUSTER
 from rollcall_api.models import Error
 from rollcall_api.records import Records
 from rollcall_api.reviews import REVIEWS_AT_ONCE, caller_of
@@ -82,7 +83,9 @@ async def client_of(
     async with access.session_without_credentials() as session:
         records = Records(engine, tenant_id=1)
         reviewer = SelfReviewer(session, access.server)
-        rights = ReviewedRights(reviewer, records.namespaces, keep_seconds=KEPT_SECONDS, clock=clock)
+        rights = ReviewedRights(
+            reviewer, records.namespaces, clusters=EVERY_CLUSTER, keep_seconds=KEPT_SECONDS, clock=clock
+        )
         app = create_app(Settings(database=database), records, rights)
         opened: list[httpx.AsyncClient] = []
 

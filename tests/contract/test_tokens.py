@@ -23,6 +23,7 @@ from rollcall.store.places import write_projects
 from rollcall.store.records import Batch
 from rollcall_api.app import create_app
 from rollcall_api.applications import Application, ApplicationsFile, ServiceAccountTokens, known
+from rollcall_api.clusters import EVERY_CLUSTER
 from rollcall_api.models import Error
 from rollcall_api.oauth import OAuth2Error
 from rollcall_api.records import Records
@@ -74,7 +75,7 @@ async def caller(
     access = Access(configuration)
     async with ClusterReviewer.opened(access) as reviewer, access.session() as session:
         records = Records(engine, tenant_id=1)
-        rights = ReviewedRights(reviewer, records.namespaces, keep_seconds=10)
+        rights = ReviewedRights(reviewer, records.namespaces, clusters=EVERY_CLUSTER, keep_seconds=10)
         issuer = ServiceAccountTokens(ApplicationsFile(file), session, access.server, seconds=1200)
         app = create_app(Settings(database=database), records, rights, issuer)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

@@ -16,7 +16,7 @@ from rollcall.store.pages import (
     PageQuery,
     Scope,
     Selection,
-    freshness,
+    freshest,
     known_namespaces,
     workload_by_id,
     workload_count,
@@ -209,7 +209,7 @@ async def test_the_freshness_is_the_oldest_watchs_and_comes_even_with_nothing(en
     nobody = Scope(namespaces=frozenset())
     async with engine.begin() as connection:
         assert (await workload_page(connection, PageQuery())).observed_at is None
-        assert await freshness(connection) is None
+        assert await freshest(connection, None) is None
         for cluster_id, after in (("c1", 30), ("c2", 20), ("c1", 10)):
             await touch_cluster(
                 connection,
@@ -222,7 +222,10 @@ async def test_the_freshness_is_the_oldest_watchs_and_comes_even_with_nothing(en
         assert (await workload_page(connection, PageQuery(deleted=True, scope=nobody))).observed_at == oldest
         assert await workload_by_id(connection, "no such", EVERYTHING) == (None, oldest)
         assert await workload_count(connection, Selection(scope=nobody)) == (0, oldest)
-        assert await freshness(connection) == oldest
+        # One cluster that is away does not make all that is seen of the others old.
+        assert await freshest(connection, None) == START + timedelta(seconds=30)
+        for_one = Selection(scope=Scope(clusters=frozenset({"c1"})))
+        assert await workload_count(connection, for_one) == (0, START + timedelta(seconds=30))
 
 
 async def test_the_namespaces_that_were_ever_projects_are_known(engine: AsyncEngine) -> None:
@@ -230,4 +233,7 @@ async def test_the_namespaces_that_were_ever_projects_are_known(engine: AsyncEng
         await write_projects(connection, "c1", [a_project("runai-b", "b", "d"), a_project("runai-a", "a", "d")])
         await write_projects(connection, "c2", [a_project("runai-a", "a2", "d2")])
         await write_projects(connection, "c1", [a_project("runai-b", "renamed", "d")])
-        assert await known_namespaces(connection) == ("runai-a", "runai-b")
+        await write_projects(connection, "c3", [a_project("runai-c", "c", "d")])
+        assert await known_namespaces(connection, None) == ("runai-a", "runai-b", "runai-c")
+        assert await known_namespaces(connection, frozenset({"c1", "c2"})) == ("runai-a", "runai-b")
+        assert await known_namespaces(connection, frozenset({"c3"})) == ("runai-c",)

@@ -10,6 +10,7 @@ from support.workload_builders import a_pod, a_workload, an_event, uid_of
 from rollcall.domain.records import Phase
 from rollcall.errors import StoreUnavailable
 from rollcall.settings import DatabaseSettings
+from rollcall.store import retention
 from rollcall.store.engine import create_engine, store_errors
 from rollcall.store.event_writes import OwnedEvent, write_events
 from rollcall.store.pages import PageQuery, workload_page
@@ -49,7 +50,9 @@ async def where_is(connection: AsyncConnection, table: str) -> list[str]:
     return sorted(rows.scalars())
 
 
-async def end(connection: AsyncConnection, name: str, *, at: datetime, created_at: datetime | None = None) -> None:
+async def end(
+    connection: AsyncConnection, name: str, *, at: datetime, created_at: datetime | None = None, of: str = "c1"
+) -> None:
     """Write a workload with its pod and close both at an instant."""
     record = a_workload(name, created_at=created_at or at - timedelta(hours=1), phase=Phase.RUNNING)
     gone = Gone(uid=record.uid, observed_version=99, at=at, seen=DeletionSeen.EXACT)
@@ -60,7 +63,7 @@ async def end(connection: AsyncConnection, name: str, *, at: datetime, created_a
         gone_workloads=(gone,),
         gone_pods=(gone_pod,),
     )
-    await write_batch(connection, "c1", batch, observed_at=at)
+    await write_batch(connection, of, batch, observed_at=at)
 
 
 async def test_this_month_and_the_next_two_are_made_over_the_end_of_a_year(engine: AsyncEngine) -> None:
@@ -127,22 +130,22 @@ async def test_whole_months_are_dropped_and_the_month_of_the_limit_stays(engine:
         for number in range(1, 7):
             await end(connection, f"w{number}", at=month(number) + timedelta(days=10))
         before = month(3) + timedelta(days=20)
-        dropped = await drop_expired(connection, before=before)
+        dropped = await drop_expired(connection, "c1", before=before)
         assert set(dropped) == {f"{table}_{part}" for table in TABLES for part in ("2026_01", "2026_02")}
         page = await workload_page(connection, PageQuery(deleted=True))
         assert {row.record.name for row in page.workloads} == {"w3", "w4", "w5", "w6"}
         for table in ("deleted_pods", "phase_changes"):
             rows = await connection.execute(select(func.count()).select_from(metadata.tables[table]))
             assert rows.scalar_one() == 4, table
-        assert await drop_expired(connection, before=before) == ()
-        assert set(await drop_expired(connection, before=month(4))) == {f"{table}_2026_03" for table in TABLES}
+        assert await drop_expired(connection, "c1", before=before) == ()
+        assert set(await drop_expired(connection, "c1", before=month(4))) == {f"{table}_2026_03" for table in TABLES}
 
 
 async def test_old_rows_of_the_default_partition_go_one_by_one(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await end(connection, "old", at=month(1))
         await end(connection, "young", at=month(2))
-        assert await drop_expired(connection, before=month(1) + timedelta(days=15)) == ()
+        assert await drop_expired(connection, "c1", before=month(1) + timedelta(days=15)) == ()
         page = await workload_page(connection, PageQuery(deleted=True))
         pods = (await connection.execute(text("SELECT name FROM deleted_pods"))).scalars().all()
         changes = (await connection.execute(text("SELECT uid FROM phase_changes"))).scalars().all()
@@ -158,7 +161,7 @@ async def test_what_lives_is_never_dropped_only_its_oldest_changes_of_phase(engi
         await write_batch(connection, "c1", Batch(workloads=(record,)), observed_at=month(1))
         running = a_workload("old", created_at=month(1), phase=Phase.RUNNING, observed_version=11)
         await write_batch(connection, "c1", Batch(workloads=(running,)), observed_at=month(2))
-        await drop_expired(connection, before=month(2))
+        await drop_expired(connection, "c1", before=month(2))
         page = await workload_page(connection, PageQuery())
         changes = (await connection.execute(text("SELECT phase FROM phase_changes"))).scalars().all()
     assert [row.record.name for row in page.workloads] == ["old"]
@@ -166,12 +169,38 @@ async def test_what_lives_is_never_dropped_only_its_oldest_changes_of_phase(engi
     assert changes == ["Running"]
 
 
+@pytest.mark.parametrize("at_once", [10_000, 2])
+async def test_each_cluster_keeps_its_history_for_its_own_time(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(retention, "_ROWS_AT_ONCE", at_once)
+    old = month(1) + timedelta(days=10)
+
+    async def left(connection: AsyncConnection, table: str) -> set[tuple[str, int]]:
+        statement = text(f"SELECT cluster_id, count(*) FROM {table} GROUP BY cluster_id")  # noqa: S608 - our own names
+        return {(row[0], row[1]) for row in await connection.execute(statement)}
+
+    async with engine.begin() as connection:
+        await make_partitions(connection, now=month(1))
+        await end(connection, "before any partition", at=month(0), of="c2")
+        for name in ("a", "b", "c", "d", "e"):
+            await end(connection, name, at=old)
+            await end(connection, name, at=old, of="c2")
+        await end(connection, "before any partition", at=month(0))
+        assert await drop_expired(connection, "c1", before=month(2)) == (), "c2's history is in there too"
+        for table in TABLES:
+            assert await left(connection, table) == {("c2", 6)}, table
+        assert set(await drop_expired(connection, "c2", before=month(2))) == {f"{table}_2026_01" for table in TABLES}
+        for table in TABLES:
+            assert await left(connection, table) == set(), table
+
+
 async def test_old_tombstones_go_too(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         for name, at in (("old", month(1)), ("young", month(3))):
             gone = Gone(uid=uid_of(name), observed_version=1, at=at, seen=DeletionSeen.EXACT)
             await write_batch(connection, "c1", Batch(gone_workloads=(gone,)), observed_at=at)
-        await drop_expired(connection, before=month(2))
+        await drop_expired(connection, "c1", before=month(2))
         assert (await connection.execute(text("SELECT uid FROM tombstones"))).scalars().all() == [uid_of("young")]
 
 
@@ -198,11 +227,11 @@ async def test_days_of_events_are_dropped_whole_but_for_what_still_happens(engin
             "events_2026_01_03",
             "events_default",
         ]
-        assert await drop_expired_events(connection, before=month(1)) == ()
-        assert await drop_expired_events(connection, before=month(1) + 2 * day) == ("events_2026_01_02",)
+        assert await drop_expired_events(connection, "c1", before=month(1)) == ()
+        assert await drop_expired_events(connection, "c1", before=month(1) + 2 * day) == ("events_2026_01_02",)
         left = (await connection.execute(text("SELECT uid FROM events"))).scalars().all()
         assert set(left) == {uid_of(name) for name in ("still", "young", "from before, still")}
-        dropped = await drop_expired_events(connection, before=month(2))
+        dropped = await drop_expired_events(connection, "c1", before=month(2))
         assert dropped == ("events_2026_01_01", "events_2026_01_03")
         assert (await connection.execute(text("SELECT count(*) FROM events"))).scalar_one() == 0
 
@@ -217,8 +246,8 @@ async def test_retention_gives_way_to_readers(database: DatabaseSettings, engine
         await workload_page(reader, PageQuery(deleted=True))
         with pytest.raises(StoreUnavailable), store_errors():
             async with hasty.begin() as connection:
-                await drop_expired(connection, before=month(5))
+                await drop_expired(connection, "c1", before=month(5))
         assert len((await workload_page(reader, PageQuery(deleted=True))).workloads) == 1
     async with hasty.begin() as connection:
-        assert "deleted_workloads_2026_01" in await drop_expired(connection, before=month(5))
+        assert "deleted_workloads_2026_01" in await drop_expired(connection, "c1", before=month(5))
     await hasty.dispose()

@@ -1,8 +1,9 @@
 """A view of five hundred projects with something of everything in each, so that every endpoint has what to show."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from support.places import a_node, a_pool
@@ -92,34 +93,42 @@ UNKNOWN = {name: uid_of(f"no {name}") for name in PROJECTS[0].ids()}
 """A well-formed id of nothing, for each path parameter."""
 
 
-def fill(database: DatabaseSettings) -> None:
-    """Write all of it, by the operator's own statements."""
-    asyncio.run(_fill(database))
+def fill(
+    database: DatabaseSettings,
+    *,
+    cluster_id: str = CLUSTER,
+    projects: Sequence[Project] = PROJECTS,
+    observed_at: datetime = START,
+) -> None:
+    """Write all of it, or these projects alone, by the operator's own statements."""
+    asyncio.run(_fill(database, cluster_id, projects, observed_at))
 
 
-async def _fill(database: DatabaseSettings) -> None:
+async def _fill(
+    database: DatabaseSettings, cluster_id: str, projects: Sequence[Project], observed_at: datetime
+) -> None:
     alive = Batch(
-        workloads=tuple(found.workload(deleted=gone) for found in PROJECTS for gone in (False, True)),
-        pods=tuple(found.pod(deleted=gone) for found in PROJECTS for gone in (False, True)),
+        workloads=tuple(found.workload(deleted=gone) for found in projects for gone in (False, True)),
+        pods=tuple(found.pod(deleted=gone) for found in projects for gone in (False, True)),
     )
     gone_at = START + timedelta(hours=1)
     gone = {"observed_version": 99, "at": gone_at, "seen": DeletionSeen.EXACT}
     closed = Batch(
-        gone_workloads=tuple(Gone(uid=found.workload(deleted=True).uid, **gone) for found in PROJECTS),
-        gone_pods=tuple(Gone(uid=found.pod(deleted=True).uid, **gone) for found in PROJECTS),
+        gone_workloads=tuple(Gone(uid=found.workload(deleted=True).uid, **gone) for found in projects),
+        gone_pods=tuple(Gone(uid=found.pod(deleted=True).uid, **gone) for found in projects),
     )
     engine = create_engine(database, application_name="test")
     try:
         async with engine.begin() as connection:
-            await touch_cluster(connection, cluster_id=CLUSTER, name="test", watches_observed_at=START)
-            projects = [a_project(found.namespace, found.id) for found in PROJECTS]
-            await write_projects(connection, CLUSTER, projects)
-            await write_node_pools(connection, CLUSTER, [a_pool("big"), a_pool("small")])
+            await touch_cluster(connection, cluster_id=cluster_id, name="test", watches_observed_at=observed_at)
+            namespaces = [a_project(found.namespace, found.id) for found in projects]
+            await write_projects(connection, cluster_id, namespaces)
+            await write_node_pools(connection, cluster_id, [a_pool("big"), a_pool("small")])
             node = a_node("gpu-1")
-            await write_nodes(connection, CLUSTER, [node], present={node.meta.uid})
-            await write_batch(connection, CLUSTER, alive, observed_at=START)
-            await write_batch(connection, CLUSTER, closed, observed_at=gone_at)
-            events = [found.event(deleted=deleted) for found in PROJECTS for deleted in (False, True)]
-            await write_events(connection, CLUSTER, events, observed_at=gone_at)
+            await write_nodes(connection, cluster_id, [node], present={node.meta.uid})
+            await write_batch(connection, cluster_id, alive, observed_at=START)
+            await write_batch(connection, cluster_id, closed, observed_at=gone_at)
+            events = [found.event(deleted=deleted) for found in projects for deleted in (False, True)]
+            await write_events(connection, cluster_id, events, observed_at=gone_at)
     finally:
         await engine.dispose()

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import yaml
 from aiohttp import web
+from support.workload_builders import uid_of
 
 CLUSTER_WIDE = None
 
@@ -34,6 +35,8 @@ class ReviewingServer:
         self.specs: list[dict[str, Any]] = []
         self.credentials: set[str | None] = set()
         self.fault: web.Response | None = None
+        self.cluster_id: str | None = uid_of("cluster")
+        """What anybody may read of kube-system; ``None`` where nobody may."""
         self.cookie = ""
         """What clients are told to send along from now on."""
         self.cookies_seen: set[str] = set()
@@ -57,6 +60,7 @@ class ReviewingServer:
         app.router.add_post("/apis/authentication.k8s.io/v1/selfsubjectreviews", server._self_review)
         app.router.add_post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", server._self_access_review)
         app.router.add_post("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", server._token_request)
+        app.router.add_get("/api/v1/namespaces/kube-system", server._kube_system)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
@@ -158,6 +162,11 @@ class ReviewingServer:
         allowed = asked in self.rights or (user, CLUSTER_WIDE) in self.rights
         gate = self.open if asked[1] is CLUSTER_WIDE else self.open_for_projects
         return await self._answered(kind, {"allowed": allowed}, gate)
+
+    async def _kube_system(self, _: web.Request) -> web.Response:
+        if self.cluster_id is None:
+            return web.Response(status=403)
+        return web.json_response({"metadata": {"name": "kube-system", "uid": self.cluster_id}})
 
     async def _token_request(self, request: web.Request) -> web.Response:
         spec = await self._spec_of(request, "TokenRequest")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -10,8 +10,6 @@ import structlog
 from aiohttp import web
 
 from rollcall.errors import StoreError
-from rollcall.store.fields import Field
-from rollcall.store.filters import Operator, Term
 from rollcall.store.pages import Scope
 from rollcall_api.answers import freshness_header
 from rollcall_api.kube import discovery
@@ -147,13 +145,12 @@ class Endpoints:
     async def _count(self, request: web.Request) -> web.StreamResponse:
         scope, raw = await self._listed_scope(request)
         selection = _read(lambda: read_selection(raw, scope))
-        here = Term(field=Field.CLUSTER_ID, operator=Operator.EQUAL, value=self.reader.cluster_id)
-        answer = await self.reader.records.count(replace(selection, terms=(*selection.terms, here)))
+        answer = await self.reader.records.count(selection)
         return _answer(answer.body, headers=freshness_header(answer.observed_at))
 
     async def _telemetry(self, request: web.Request) -> web.StreamResponse:
         scope, raw = await self._listed_scope(request)
-        query = replace(_read(lambda: read_telemetry_query(raw, scope)), cluster_id=self.reader.cluster_id)
+        query = _read(lambda: read_telemetry_query(raw, scope))
         found = await self.reader.records.telemetry(query)
         return _answer(telemetry_body(query, found), headers=freshness_header(found.observed_at))
 
@@ -162,7 +159,8 @@ class Endpoints:
         namespace = _segment(request, "namespace")
         caller = await self.find_caller(request)
         await self.access.check(caller, Attributes(verb="list", namespace=namespace))
-        scope = Scope(namespaces=None if namespace is None else frozenset({namespace}))
+        namespaces = None if namespace is None else frozenset({namespace})
+        scope = Scope(namespaces=namespaces, clusters=frozenset({self.reader.cluster_id}))
         return scope, request.rel_url.raw_query_string.encode()
 
     async def _write(self, request: web.Request) -> web.StreamResponse:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rollcall.domain.events import InvolvedObject, KubernetesEvent
 from rollcall.domain.records import Phase
 from rollcall.store import tables
-from rollcall.store.pages import Scope, visible
+from rollcall.store.pages import Scope, freshness_column, visible
 
 _PHASES = [phase.value for phase in Phase]
 
@@ -74,7 +74,9 @@ def events_statement(query: EventQuery) -> Select[Any]:
         .lateral("page")
     )
     keys = (page.c.at, page.c.uid)
-    return _beside_workload(found, page).order_by(*(key.desc() if query.descending else key.asc() for key in keys))
+    return _beside_workload(query, found, page).order_by(
+        *(key.desc() if query.descending else key.asc() for key in keys)
+    )
 
 
 def history_statement(query: EventQuery) -> Select[Any]:
@@ -108,7 +110,7 @@ def history_statement(query: EventQuery) -> Select[Any]:
     entries = union_all(*sides).subquery("entries")
     keys = (entries.c.at.desc(), entries.c.rank.desc(), entries.c.uid.desc())
     page = select(entries).order_by(*keys).offset(query.offset).limit(query.limit + 1).subquery("page")
-    return _beside_workload(found, page).order_by(page.c.at.desc(), page.c.rank.desc(), page.c.uid.desc())
+    return _beside_workload(query, found, page).order_by(page.c.at.desc(), page.c.rank.desc(), page.c.uid.desc())
 
 
 def _none(kind: type[Text]) -> Any:
@@ -123,8 +125,8 @@ def _found(query: EventQuery) -> Any:
     return union_all(live, deleted).limit(1).cte("found")
 
 
-def _beside_workload(found: Any, page: Any) -> Select[Any]:
-    observed_at = select(func.min(tables.clusters.c.observed_at)).scalar_subquery()
+def _beside_workload(query: EventQuery, found: Any, page: Any) -> Select[Any]:
+    observed_at = freshness_column(query.scope.clusters)
     return select(found.c.cluster_id.label("of_cluster"), observed_at.label("observed_at"), *page.c).select_from(
         found.outerjoin(page, true())
     )

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollcall.store import tables
-from rollcall.store.pages import Scope, visible
+from rollcall.store.pages import Scope, freshness_column, visible
 
 _ENDED_PHASES = ("Succeeded", "Failed")
 
@@ -94,7 +94,7 @@ def _statement(uid: str, scope: Scope, which: Callable[[Table], list[ColumnEleme
     )
     both = union_all(live, deleted).subquery("both")
     # Where it is live and deleted, the live one is it.
-    found = select(both).order_by(both.c.deleted_at.desc().nulls_first()).limit(1).subquery("found")
+    found = select(both).order_by(both.c.deleted_at.desc().nulls_first(), both.c.cluster_id).limit(1).subquery("found")
     there, gone = (
         select(*_columns(table)).where(
             table.c.cluster_id == found.c.cluster_id, table.c.workload_uid == found.c.uid, *which(table)
@@ -102,7 +102,7 @@ def _statement(uid: str, scope: Scope, which: Callable[[Table], list[ColumnEleme
         for table in (tables.pods, tables.deleted_pods)
     )
     pods = union_all(there, gone).lateral("pods")
-    observed_at = select(func.min(tables.clusters.c.observed_at)).scalar_subquery()
+    observed_at = freshness_column(scope.clusters)
     return select(found.c.cluster_id.label("of_cluster"), observed_at.label("observed_at"), *pods.c).select_from(
         found.outerjoin(pods, true())
     )

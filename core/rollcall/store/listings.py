@@ -28,6 +28,8 @@ class Listing(Generic[Record]):
     searched: tuple[str, ...] = ()
     conditions: tuple[ColumnElement[bool], ...] = ()
     """What the rows must meet, whatever is asked."""
+    clusters: frozenset[str] | None = None
+    """Those whose watches are behind it; ``None`` is all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ def listing_statement(listing: Listing[Any], query: ListingQuery) -> Select[Any]
         .limit(None if query.limit is None else query.limit + 1)
         .subquery("page")
     )
-    return with_freshness(page).order_by(*_order(listing, query, page))
+    return with_freshness(page, listing.clusters).order_by(*_order(listing, query, page))
 
 
 async def listing_count(
@@ -87,7 +89,7 @@ async def listing_count(
 ) -> tuple[int, datetime | None]:
     """How many there are, exactly, and the view's freshness; one statement."""
     count = select(func.count()).select_from(listing.rows).where(*_conditions(listing, query)).scalar_subquery()
-    row = (await connection.execute(select(count, freshness_column()))).one()
+    row = (await connection.execute(select(count, freshness_column(listing.clusters)))).one()
     return int(row[0]), row[1]
 
 

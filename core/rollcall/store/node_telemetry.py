@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollcall.domain.facts import NodeStatus
 from rollcall.store import tables
-from rollcall.store.pages import with_freshness
+from rollcall.store.pages import EVERYTHING, Scope, among, with_freshness
 from rollcall.store.telemetry import GroupSum, Telemetry
 
 _MICROS = 1_000_000
@@ -61,6 +61,7 @@ class NodeTelemetryQuery:
     group_by: tuple[NodeGroupKey, ...] = ()
     cluster_id: str | None = None
     node_pool: str | None = None
+    scope: Scope = EVERYTHING
 
 
 async def node_telemetry(connection: AsyncConnection, query: NodeTelemetryQuery) -> Telemetry:
@@ -86,7 +87,7 @@ def node_telemetry_statement(query: NodeTelemetryQuery) -> Select[Any]:
     """The statement behind the sums. Without a group it sums up to one row, also where nothing is."""
     nodes = tables.nodes
     held = _held()
-    conditions = []
+    conditions = [among(nodes.c.cluster_id, query.scope.clusters)]
     if query.cluster_id is not None:
         conditions.append(nodes.c.cluster_id == query.cluster_id)
     if query.node_pool is not None:
@@ -103,7 +104,7 @@ def node_telemetry_statement(query: NodeTelemetryQuery) -> Select[Any]:
     source: FromClause = nodes.outerjoin(held, of_node) if query.measure in _BY_PODS else nodes
     found = select(*columns).select_from(source).where(*conditions).group_by(*groups).subquery("sums")
     order = [found.c[f"value_{place}"] for place in range(len(groups))]
-    return with_freshness(found).add_columns(func.now().label("at")).order_by(*order)
+    return with_freshness(found, query.scope.clusters).add_columns(func.now().label("at")).order_by(*order)
 
 
 _BY_PODS = frozenset(

@@ -37,9 +37,10 @@ STATEMENTS_KEPT = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The namespaces a caller may see; ``None`` is all of them."""
+    """The namespaces a caller may see, in these clusters; ``None`` is all of them."""
 
     namespaces: frozenset[str] | None = None
+    clusters: frozenset[str] | None = None
 
 
 EVERYTHING = Scope()
@@ -130,7 +131,7 @@ def _page_of_any_place(query: PageQuery) -> Select[Any]:
     goes through pages, or looks again, sends the same one each time.
     """
     page = page_rows(query, workload_columns(query.table))
-    return with_freshness(page).order_by(*page_order(query, page))
+    return with_freshness(page, query.scope.clusters).order_by(*page_order(query, page))
 
 
 def page_rows(query: PageQuery, columns: Sequence[ColumnElement[Any]]) -> Subquery:
@@ -180,7 +181,9 @@ def workload_statement(uid: str, scope: Scope) -> Select[Any]:
         for table in (tables.workloads, tables.deleted_workloads)
     )
     found = union_all(live, deleted).subquery("found")
-    return with_freshness(found).order_by(found.c.deleted_at.desc().nulls_first()).limit(1)
+    # By the cluster too: where clusters were restored from one backup, several have the uid.
+    order = (found.c.deleted_at.desc().nulls_first(), found.c.cluster_id)
+    return with_freshness(found, scope.clusters).order_by(*order).limit(1)
 
 
 async def workload_count(connection: AsyncConnection, selection: Selection) -> tuple[int, datetime | None]:
@@ -192,40 +195,53 @@ async def workload_count(connection: AsyncConnection, selection: Selection) -> t
 def count_statement(selection: Selection) -> Select[Any]:
     """The statement behind a count: of the same rows as the pages."""
     count = select(func.count()).select_from(selection.table).where(*selection.conditions).scalar_subquery()
-    return select(count, freshness_column())
+    return select(count, freshness_column(selection.scope.clusters))
 
 
-async def freshness(connection: AsyncConnection) -> datetime | None:
-    """The instant of the oldest watch of all clusters; ``None`` before any cluster was read."""
-    observed_at: datetime | None = (await connection.execute(select(freshness_column()))).scalar_one()
+async def freshest(connection: AsyncConnection, clusters: frozenset[str] | None) -> datetime | None:
+    """The instant of the oldest watch of that of these clusters which is seen best; ``None`` before any was read."""
+    column = tables.clusters.c.observed_at
+    statement = select(func.max(column)).where(among(tables.clusters.c.cluster_id, clusters))
+    observed_at: datetime | None = (await connection.execute(statement)).scalar_one()
     return observed_at
 
 
-async def known_namespaces(connection: AsyncConnection) -> tuple[str, ...]:
-    """Every namespace that was ever a project's: those a caller's rights are asked for."""
-    statement = select(tables.projects.c.namespace).distinct().order_by(tables.projects.c.namespace)
-    return tuple((await connection.execute(statement)).scalars())
+async def known_namespaces(connection: AsyncConnection, clusters: frozenset[str] | None) -> tuple[str, ...]:
+    """Every namespace that was ever a project's in these clusters: those a caller's rights are asked for."""
+    table = tables.projects
+    statement = select(table.c.namespace).where(among(table.c.cluster_id, clusters))
+    return tuple((await connection.execute(statement.distinct().order_by(table.c.namespace))).scalars())
 
 
-def freshness_column() -> Any:
-    """The instant of the oldest watch of all clusters, as a column."""
-    return select(func.min(tables.clusters.c.observed_at)).scalar_subquery()
+def freshness_column(clusters: frozenset[str] | None) -> Any:
+    """The instant of the oldest watch of these clusters, as a column."""
+    return _freshness(clusters).scalar_subquery()
 
 
-def with_freshness(rows: Any) -> Select[Any]:
+def with_freshness(rows: Any, clusters: frozenset[str] | None) -> Select[Any]:
     """``rows`` beside the view's freshness, which is there even where they are none."""
-    fresh = select(func.min(tables.clusters.c.observed_at).label("observed_at")).subquery("fresh")
+    fresh = _freshness(clusters).subquery("fresh")
     return select(fresh.c.observed_at, *rows.c).select_from(fresh.outerjoin(rows, true()))
 
 
-def visible(table: Table, scope: Scope) -> ColumnElement[bool]:
+def _freshness(clusters: frozenset[str] | None) -> Select[Any]:
+    table = tables.clusters
+    return select(func.min(table.c.observed_at).label("observed_at")).where(among(table.c.cluster_id, clusters))
+
+
+def visible(rows: FromClause, scope: Scope) -> ColumnElement[bool]:
     """The rows of the namespaces that the caller may see."""
-    if scope.namespaces is None:
+    return and_(among(rows.c.cluster_id, scope.clusters), among(rows.c.namespace, scope.namespaces))
+
+
+def among(column: ColumnElement[str], values: frozenset[str] | None) -> ColumnElement[bool]:
+    """The rows with one of these values; ``None`` is all of them."""
+    if values is None:
         return true()
-    if len(scope.namespaces) == 1:
+    if len(values) == 1:
         # An equality, and not a list of one: only then does the index by namespace yield the rows in order.
-        return table.c.namespace == next(iter(scope.namespaces))
-    return table.c.namespace == func.any(sorted(scope.namespaces))
+        return column == next(iter(values))
+    return column == func.any(sorted(values))
 
 
 _FOR_WRITING = frozenset(

@@ -11,7 +11,7 @@ from rollcall.domain.facts import NodeStatus
 from rollcall.store import tables
 from rollcall.store.fields import PlaceField
 from rollcall.store.listings import Listing
-from rollcall.store.pages import Scope, visible
+from rollcall.store.pages import Scope, among, visible
 
 Record = TypeVar("Record")
 
@@ -123,7 +123,7 @@ class DepartmentField(PlaceField):
     CREATED_AT = "createdAt"
 
 
-CLUSTERS = Listing(
+_CLUSTERS = Listing(
     # Under another name than the column of all clusters, which every answer has.
     rows=select(
         *(column for column in tables.clusters.c if column.name != "observed_at"),
@@ -134,7 +134,7 @@ CLUSTERS = Listing(
     identity=("cluster_id",),
 )
 
-NODES = Listing(
+_NODES = Listing(
     rows=tables.nodes,
     record=ListedNode,
     columns={
@@ -149,13 +149,29 @@ NODES = Listing(
 )
 
 
+def clusters(scope: Scope) -> Listing[ListedCluster]:
+    """The clusters in the scope."""
+    return _in_scope(_CLUSTERS, scope)
+
+
+def nodes(scope: Scope) -> Listing[ListedNode]:
+    """The nodes of these clusters."""
+    return _in_scope(_NODES, scope)
+
+
 def in_cluster(listing: Listing[Record], cluster_id: str) -> Listing[Record]:
     """What of a listing is in one cluster."""
-    return replace(listing, conditions=(listing.rows.c.cluster_id == cluster_id,))
+    return replace(listing, conditions=(*listing.conditions, listing.rows.c.cluster_id == cluster_id))
 
 
-def node_pools() -> Listing[ListedNodePool]:
-    """The node pools; one in which no node is ready cannot be scheduled to."""
+def _in_scope(listing: Listing[Record], scope: Scope) -> Listing[Record]:
+    """What of a listing is in the scope's clusters."""
+    inside = among(listing.rows.c.cluster_id, scope.clusters)
+    return replace(listing, conditions=(*listing.conditions, inside), clusters=scope.clusters)
+
+
+def node_pools(scope: Scope) -> Listing[ListedNodePool]:
+    """The node pools of the scope's clusters; one in which no node is ready cannot be scheduled to."""
     pools, nodes, clusters = tables.node_pools, tables.nodes, tables.clusters
     is_ready = and_(
         nodes.c.cluster_id == pools.c.cluster_id, nodes.c.node_pool == pools.c.name, nodes.c.status == NodeStatus.READY
@@ -165,7 +181,7 @@ def node_pools() -> Listing[ListedNodePool]:
         func.coalesce(clusters.c.name, pools.c.cluster_id).label("cluster_name"),
         case((select(nodes.c.uid).where(is_ready).exists(), "Ready"), else_="Unschedulable").label("phase"),
     ).select_from(pools.outerjoin(clusters, clusters.c.cluster_id == pools.c.cluster_id))
-    return Listing(
+    listing = Listing(
         rows=rows.subquery("listed_node_pools"),
         record=ListedNodePool,
         columns={
@@ -177,6 +193,7 @@ def node_pools() -> Listing[ListedNodePool]:
         },
         identity=("name", "cluster_id"),
     )
+    return _in_scope(listing, scope)
 
 
 def projects(scope: Scope) -> Listing[ListedProject]:
@@ -205,6 +222,7 @@ def projects(scope: Scope) -> Listing[ListedProject]:
         },
         identity=("project_id", "cluster_id"),
         searched=("project_name", "namespace", "department_name"),
+        clusters=scope.clusters,
     )
 
 
@@ -229,6 +247,7 @@ def departments(scope: Scope) -> Listing[ListedDepartment]:
             DepartmentField.CREATED_AT: "created_at",
         },
         identity=("department_id", "cluster_id"),
+        clusters=scope.clusters,
     )
 
 

@@ -95,7 +95,11 @@ def _page_of_any_place(query: PodQuery) -> Select[Any]:
     owner = _owners(page.c.cluster_id, page.c.workload_uid)
     rows = select(*page.c, *owner.c).select_from(page.outerjoin(owner, true())).subquery("page")
     known = literal(value=True) if query.workload_uid is None else _is_known(query.workload_uid, query.scope)
-    return with_freshness(rows).add_columns(known.label("workload_is_known")).order_by(*page_order(query, rows))
+    return (
+        with_freshness(rows, query.scope.clusters)
+        .add_columns(known.label("workload_is_known"))
+        .order_by(*page_order(query, rows))
+    )
 
 
 def _owners(cluster_id: ColumnElement[Any], uid: ColumnElement[Any]) -> Any:

@@ -1,4 +1,8 @@
-"""History by the month, events by the day: partitions made ahead, and dropped when their time is over."""
+"""History by the month, events by the day: partitions made ahead, and dropped when their time is over.
+
+Clusters that share a database share its partitions, and each is kept for as long as its own operator says: what holds
+rows of another cluster as well loses those of this one row by row, and is dropped by whoever is the last.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -29,28 +33,28 @@ async def make_partitions(connection: AsyncConnection, *, now: datetime) -> tupl
     return tuple(made)
 
 
-async def drop_expired(connection: AsyncConnection, *, before: datetime) -> tuple[str, ...]:
-    """Drop the months that end before ``before``, and older rows of the default partitions; returns what was dropped.
+_ROWS_AT_ONCE = 10_000
+"""Deleted by one statement, which has to end in the time that statements have."""
 
-    Events are kept for another time: :func:`drop_expired_events`.
+
+async def drop_expired(connection: AsyncConnection, cluster_id: str, *, before: datetime) -> tuple[str, ...]:
+    """Drop a cluster's months that end before ``before``, and older rows of the default partitions.
+
+    Returns the partitions that went as a whole. Events are kept for another time: :func:`drop_expired_events`.
     """
     dropped: list[str] = []
     for table in MONTHLY:
         for name in await _partitions(connection, table.name):
             end = _end_of(table.name, name)
             if end is not None and end <= before:
-                await connection.execute(text(f"DROP TABLE {name}"))
-                dropped.append(name)
-        await connection.execute(
-            text(f"DELETE FROM {table.name}_default WHERE {_KEYS[table.name]} < :before"),  # noqa: S608 - our own names
-            {"before": before},
-        )
-    await connection.execute(text("DELETE FROM tombstones WHERE at < :before"), {"before": before})
+                dropped += await _drop(connection, name, cluster_id)
+        await _delete(connection, f"{table.name}_default", cluster_id, _KEYS[table.name], before)
+    await _delete(connection, "tombstones", cluster_id, "at", before)
     return tuple(dropped)
 
 
-async def drop_expired_events(connection: AsyncConnection, *, before: datetime) -> tuple[str, ...]:
-    """Drop the events that happened last before ``before``; returns the days that went as a whole.
+async def drop_expired_events(connection: AsyncConnection, cluster_id: str, *, before: datetime) -> tuple[str, ...]:
+    """Drop a cluster's events that happened last before ``before``; returns the days that went as a whole.
 
     An Event object lives for as long as the same keeps happening, in the partition of the day that it was made on: a
     day that still has such events loses the others one by one.
@@ -62,11 +66,33 @@ async def drop_expired_events(connection: AsyncConnection, *, before: datetime) 
             continue
         still = text(f"SELECT EXISTS (SELECT FROM {name} WHERE at >= :before)")  # noqa: S608 - our own names
         if end is None or (await connection.execute(still, {"before": before})).scalar_one():
-            await connection.execute(text(f"DELETE FROM {name} WHERE at < :before"), {"before": before})  # noqa: S608 - same
+            await _delete(connection, name, cluster_id, "at", before)
         else:
-            await connection.execute(text(f"DROP TABLE {name}"))
-            dropped.append(name)
+            dropped += await _drop(connection, name, cluster_id)
     return tuple(dropped)
+
+
+async def _drop(connection: AsyncConnection, partition: str, cluster_id: str) -> list[str]:
+    """Drop a partition where it holds rows of no other cluster, else delete this one's; returns what was dropped."""
+    # Not `<>`: either side is found by the key's index.
+    others = " OR ".join(f"EXISTS (SELECT FROM {partition} WHERE cluster_id {side} :own)" for side in "<>")
+    if (await connection.execute(text(f"SELECT {others}"), {"own": cluster_id})).scalar_one():
+        await _delete(connection, partition, cluster_id)
+        return []
+    await connection.execute(text(f"DROP TABLE {partition}"))
+    return [partition]
+
+
+async def _delete(
+    connection: AsyncConnection, table: str, cluster_id: str, key: str | None = None, before: datetime | None = None
+) -> None:
+    """Delete a cluster's rows: all of them, or those whose key is before an instant."""
+    old = "" if key is None else f" AND {key} < :before"
+    some = f"SELECT ctid FROM {table} WHERE cluster_id = :own{old} LIMIT {_ROWS_AT_ONCE}"  # noqa: S608 - our own names
+    statement = text(f"DELETE FROM {table} WHERE ctid = ANY (ARRAY ({some}))")  # noqa: S608 - same
+    given = {"own": cluster_id} if key is None else {"own": cluster_id, "before": before}
+    while (await connection.execute(statement, given)).rowcount == _ROWS_AT_ONCE:
+        pass
 
 
 def _month(now: datetime, ahead: int) -> datetime:

@@ -123,7 +123,7 @@ def telemetry_statement(query: TelemetryQuery) -> Select[Any]:
     rows = select(*columns).select_from(table if pools is None else table.join(pools, literal(value=True)))
     found = rows.where(*conditions).group_by(*(value for value, _ in keys)).subquery("sums")
     order = [found.c[f"value_{place}"] for place in range(len(keys))]
-    return with_freshness(found).add_columns(func.now().label("at")).order_by(*order)
+    return with_freshness(found, query.scope.clusters).add_columns(func.now().label("at")).order_by(*order)
 
 
 def _is_by_pool(query: TelemetryQuery) -> bool:

@@ -1,0 +1,156 @@
+"""Two clusters in one database: a real control plane and a simulated one, each with its operator, alike in all names.
+
+The operators sweep every second, so that whatever one of them would do to the other's rows it does within the test.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from kubernetes import client
+from support.api_process import ApiProcess
+from support.cluster_objects import a_pod, a_role, may_list
+from support.operator_process import OperatorProcess
+from support.rows import Rows, eventually
+from support.simulated_cluster import SimulatedCluster, a_pod_body
+
+from rollcall.settings import DatabaseSettings
+from rollcall_cluster.control_plane import LocalCluster
+from rollcall_demo.resources import NAMESPACE, POD
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "many-clusters.md"
+SWEPT = {"operator__sweep_interval_seconds": 1, "operator__leader_election": True}
+DONE = 'rollcall_sweeps_total{outcome="done"}'
+OF_A_CLUSTER = "SELECT * FROM workloads WHERE cluster_id = %(of)s ORDER BY namespace, name"
+
+Apply = Callable[..., None]
+OperatorOf = Callable[..., OperatorProcess]
+
+
+@pytest.fixture
+def simulated(tmp_path: Path, project: str) -> Iterator[SimulatedCluster]:
+    """Another cluster, in which the namespace and the pods have the names of the real one's."""
+    folder = tmp_path / "simulated"
+    folder.mkdir()
+    with SimulatedCluster(folder) as cluster:
+        cluster.create(NAMESPACE, project, namespace=None, labels={"kai/project": project})
+        for name in ("ends", "stays"):
+            cluster.create(POD, name, namespace=project, **a_pod_body())
+        yield cluster
+
+
+def test_operators_leave_each_others_rows_and_callers_see_their_own_cluster(
+    cluster: LocalCluster,
+    simulated: SimulatedCluster,
+    operator_of: OperatorOf,
+    database: DatabaseSettings,
+    api: client.ApiClient,
+    apply: Apply,
+    project: str,
+    tmp_path: Path,
+) -> None:
+    rows = Rows(database)
+    core: Any = client.CoreV1Api(api)
+    here = core.read_namespace("kube-system").metadata.uid
+    apply(a_pod(project, "ends"), a_pod(project, "stays"), *may_list("of-one", project))
+    may_see_nodes = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
+    apply(*a_role("of-one-nodes", None, may_see_nodes, "rollcall:of-one"))
+    elsewhere = OperatorProcess(
+        tmp_path / "elsewhere", simulated.kubeconfig, database, cluster__name="simulated", **SWEPT
+    )
+
+    def names(of: str) -> list[str]:
+        found = rows.query(OF_A_CLUSTER, of=of)
+        return [row["name"] for row in found if row["namespace"] == project and row["phase"] == "Running"]
+
+    with operator_of(cluster__name="real", **SWEPT) as operator, elsewhere:
+        assert [one.metric("rollcall_is_leader") for one in (operator, elsewhere)] == [1, 1]
+        eventually(lambda: names(here), lambda found: found == ["ends", "stays"])
+        ids = {row["cluster_id"]: row["name"] for row in rows.query("SELECT cluster_id, name FROM clusters")}
+        assert sorted(ids.values()) == ["real", "simulated"]
+        assert ids.pop(here) == "real"
+        (there,) = ids
+        eventually(lambda: names(there), lambda found: found == ["ends", "stays"])
+        callers_see_their_own(cluster, database, rows, tmp_path, here, there)
+        elsewhere.kill()
+        kept = rows.query(OF_A_CLUSTER, of=there)
+        core.delete_namespaced_pod("ends", project)
+        eventually(lambda: names(here), lambda found: found == ["stays"])
+    # Another start, another first sweep; and some more by the clock.
+    with operator_of(cluster__name="real", **SWEPT) as operator:
+        swept = operator.metric(DONE)
+        eventually(lambda: operator.metric(DONE), lambda count: count >= swept + 3)
+        assert rows.query(OF_A_CLUSTER, of=there) == kept, "a cluster that is away keeps its rows as they were"
+        simulated.delete(POD, "ends", namespace=project)
+        before = rows.query(OF_A_CLUSTER, of=here)
+        with elsewhere:
+            eventually(lambda: names(there), lambda found: found == ["stays"])
+        gone = rows.deleted(project, "ends")
+        assert {(row["cluster_id"], row["deletion_seen"]) for row in gone} == {(here, "exact"), (there, "late")}
+        assert rows.query(OF_A_CLUSTER, of=here) == before
+    of_all = rows.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    remove_as_documented(rows, there)
+    assert rows.query(OF_A_CLUSTER, of=here) == before
+    with_ids = {table["tablename"] for table in of_all} - {"alembic_version", "served_schemas"}
+    left = {table: rows.query(f'SELECT DISTINCT cluster_id FROM "{table}"') for table in sorted(with_ids)}  # noqa: S608 - as the database names them
+    assert {row["cluster_id"] for found in left.values() for row in found} == {here}
+    rbac: Any = client.RbacAuthorizationV1Api(api)
+    rbac.delete_cluster_role_binding("of-one-nodes")
+    rbac.delete_cluster_role("of-one-nodes")
+
+
+def callers_see_their_own(
+    cluster: LocalCluster,
+    database: DatabaseSettings,
+    rows: Rows,
+    folder: Path,
+    here: str,
+    there: str,
+) -> None:
+    """By default an API shows the cluster that it asks; told to show all, what is allowed here is allowed there."""
+    headers = {"Authorization": f"Bearer {cluster.token_of('rollcall', 'of-one')}"}
+    kubeconfig = cluster.kubeconfig_of("rollcall", "rollcall-api")
+    for clusters, shown in (("", {here}), ("*", {here, there}), (there, {there})):
+        with (
+            ApiProcess(
+                folder, database, kubeconfig=kubeconfig, api__clusters=clusters, api__review_cache_seconds=1
+            ) as asking,
+            httpx.Client(base_url=f"{asking.address}/api/v1", headers=headers, trust_env=False) as ask,
+        ):
+
+            def found(path: str, key: str, ask: httpx.Client = ask, **query: str) -> list[dict[str, Any]]:
+                answer = ask.get(path, params=query)
+                assert answer.status_code == 200, answer.text
+                listed: list[dict[str, Any]] = answer.json()[key]
+                return listed
+
+            # Which namespaces there are to ask about is written once a second, and a Role takes a moment to be known.
+            eventually(lambda ask=ask: ask.get("/nodes").status_code + ask.get("/workloads").status_code, (400).__eq__)
+            for path, key in (("/workloads", "workloads"), ("/workloads/pods", "pods")):
+                assert sorted((one["clusterId"], one["name"]) for one in found(path, key)) == sorted(
+                    (of, name) for of in shown for name in ("ends", "stays")
+                )
+            for of in (here, there):
+                only = found("/workloads", "workloads", filterBy=f"clusterId=={of}")
+                assert {one["clusterId"] for one in only} == shown & {of}
+                assert ask.get(f"/clusters/{of}").status_code == (200 if of in shown else 404)
+                (row, *_) = rows.query(OF_A_CLUSTER, of=of)
+                for path in ("", "/pods", "/events", "/history"):
+                    answer = ask.get(f"/workloads/{row['uid']}{path}")
+                    assert answer.status_code == (200 if of in shown else 404), path
+            assert {one["uuid"] for one in ask.get("/clusters").json()} == shown
+            assert {one["clusterUuid"] for one in found("/nodes", "nodes", limit="500")} == shown
+            assert {one["clusterId"] for one in found("/node-pools", "nodepools")} == shown
+            sums = found("/workloads/telemetry", "values", telemetryType="WORKLOADS_COUNT", groupBy="ClusterId")
+            assert {one["groups"][0]["value"]: float(one["value"]) for one in sums} == dict.fromkeys(shown, 2)
+
+
+def remove_as_documented(rows: Rows, cluster_id: str) -> None:
+    """Run the page's SQL."""
+    (block,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    with psycopg.connect(rows.dsn) as connection:
+        connection.execute(block.replace("'ID'", f"'{cluster_id}'"))
