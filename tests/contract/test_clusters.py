@@ -38,6 +38,8 @@ BOTH = (Project(0), Project(1))
 ADMIN, OF_ONE = "the-token-of-an-admin", "the-token-of-a-member-of-one"
 SCOPED = tuple(found for found in OPERATIONS if found.is_scoped)
 
+AS_OF_NOW = re.compile(r'"timestamp": ?"[^"]*"|"total(Pending|Running)TimeSeconds": ?[0-9]+')
+
 Opened = Callable[[ShownClusters], Any]
 
 
@@ -72,14 +74,14 @@ def opened(database: DatabaseSettings, engine: AsyncEngine, api_server: Reviewin
 
 
 async def answers(client: httpx.AsyncClient, token: str) -> dict[str, tuple[int, str | None, str]]:
-    """Status, freshness and body of every operation, live and deleted, but for the instant at which it was asked."""
+    """Status, freshness and body of every operation, live and deleted, but for what passes with the time."""
     found: dict[str, tuple[int, str | None, str]] = {}
     for operation in SCOPED:
         states = ({}, {"deleted": "true"}) if "deleted" in operation.names("query") else ({},)
         for state in states:
             target = operation.target(BOTH[0].ids(deleted=bool(state)), **state)
             answer = await client.get(target, headers={"Authorization": f"Bearer {token}"})
-            body = re.sub(r'"timestamp": ?"[^"]*"', "", answer.text)
+            body = AS_OF_NOW.sub("", answer.text)
             found[target] = (answer.status_code, answer.headers.get("X-Rollcall-Observed-At"), body)
     return found
 
