@@ -1,4 +1,4 @@
-"""A whole operator that lacks one right: what it says, what its rows lack, and that all else goes on.
+"""A whole operator, or API, that lacks one right: what it says, what its rows lack, and that all else goes on.
 
 `test_each_right.py` has every right in turn; here is one of each verb, and the Lease.
 """
@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from kubernetes import client
-from support.cluster_objects import RBAC, a_job, a_pod
+from support.api_process import ApiProcess
+from support.cluster_objects import RBAC, a_job, a_pod, a_role
 from support.kind_definitions import definitions
-from support.lacking_rights import Right, rights_in
+from support.lacking_rights import AUTH_DELEGATOR, Right, rights_in
 from support.operator_process import OperatorProcess
 from support.rows import Rows, eventually
 
@@ -129,3 +131,30 @@ def test_without_a_right_to_the_lease_nobody_leads(lacking: Start, right: Right,
         operator.kill()
         if right.verb != "create":
             coordination.delete_namespaced_lease(name, "rollcall")
+
+
+@pytest.mark.parametrize("given", AUTH_DELEGATOR, ids=lambda right: f"only to {right}")
+def test_an_api_that_may_not_ask_lets_nobody_in(
+    given: Right,
+    cluster: LocalCluster,
+    api: client.ApiClient,
+    database: DatabaseSettings,
+    apply: Apply,
+    tmp_path: Path,
+) -> None:
+    """It has one of its two rights."""
+    name = f"may-{given.resource}"
+    apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "rollcall"}})
+    apply(*a_role(name, None, given.rule, f"rollcall:{name}"))
+    try:
+        kubeconfig = cluster.kubeconfig_of("rollcall", name)
+        with ApiProcess(tmp_path, database, kubeconfig=kubeconfig) as asking:
+            headers = {"Authorization": f"Bearer {cluster.token_of('rollcall', name)}"}
+            answer = httpx.get(f"{asking.address}/api/v1/workloads", headers=headers, trust_env=False)
+            assert answer.status_code == 503
+            assert "403" in asking.log()
+    finally:
+        rbac: Any = client.RbacAuthorizationV1Api(api)
+        rbac.delete_cluster_role_binding(name)
+        rbac.delete_cluster_role(name)
+        client.CoreV1Api(api).delete_namespaced_service_account(name, "rollcall")
