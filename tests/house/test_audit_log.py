@@ -37,6 +37,10 @@ def line(username: str = OPERATOR, **more: Any) -> str:
         pytest.param([line("admin", **LIST_JOBS)], ["A process ran as admin."], id="an admin"),
         pytest.param([line("admin", userAgent="kubectl/v1", **LIST_JOBS)], [], id="an admin's own client"),
         pytest.param(
+            [line("ada", verb="create", objectRef={"resource": "selfsubjectreviews"})], [], id="a caller's own token"
+        ),
+        pytest.param([line("", responseStatus={"code": 401})], [], id="a token that is nobody's"),
+        pytest.param(
             [line("admin", impersonatedUser={"username": "somebody"}, **LIST_JOBS)], [], id="a user that a test plays"
         ),
         pytest.param(

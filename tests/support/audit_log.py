@@ -15,8 +15,12 @@ AGENT = "rollcall"
 """How its processes call themselves; only what they ask of Leases goes by another name."""
 
 ACCOUNT = "system:serviceaccount:"
-_REFUSED = {401, 403}
+_REFUSED = 403
+_NOBODY = 401
+"""A token that nobody has, or that an API server which has just started does not know yet."""
+
 _OF_EVERYBODY = {"selfsubjectaccessreviews", "selfsubjectreviews"}
+"""With the caller's own token, where the API has callers ask for themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +77,16 @@ def faults(asked: Iterable[Asked], granted: Mapping[str, Collection[Right]]) -> 
     found: dict[str, None] = {}
     let_in: set[tuple[str, Right]] = set()
     for one in asked:
+        if one.resource in _OF_EVERYBODY or one.status == _NOBODY:
+            continue
         if one.agent == AGENT and not (one.is_impersonated or one.username.startswith(ACCOUNT)):
-            found[f"A process ran as {one.username or 'nobody'}."] = None
-        if one.username not in granted or not one.resource or one.resource in _OF_EVERYBODY:
+            found[f"A process ran as {one.username}."] = None
+        if one.username not in granted or not one.resource:
             continue
         used = {(one.username, right) for right in granted[one.username] if one.is_granted_by(right)}
         if not used:
             found[f"{one.username} has no right to {one.verb} {one.resource}: {one.uri}"] = None
-        elif one.status not in _REFUSED:
+        elif one.status != _REFUSED:
             let_in |= used
         elif not used & let_in:
             # What was let in before is refused by an API server alone that has just started and knows no rights yet.
