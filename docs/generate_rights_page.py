@@ -143,7 +143,7 @@ def _purposes() -> tuple[Purpose, ...]:
             verbs=watch,
             places={("apiextensions.k8s.io", "customresourcedefinitions")},
             what="to notice a kind that is installed later",
-            without=f"{forbidden}it is noticed at the next start",
+            without=f"{forbidden}the operator ends for it, and the next start knows it",
         ),
         Purpose(
             verbs=("list",),

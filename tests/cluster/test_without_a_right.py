@@ -11,7 +11,7 @@ import httpx
 import pytest
 from kubernetes import client
 from support.api_process import ApiProcess
-from support.cluster_objects import RBAC, a_job, a_pod, a_role
+from support.cluster_objects import RBAC, a_job, a_pod, a_role, remove_definition
 from support.kind_definitions import definitions
 from support.lacking_rights import AUTH_DELEGATOR, Right, rights_in
 from support.operator_process import OperatorProcess
@@ -111,6 +111,24 @@ def test_an_owner_that_may_not_be_looked_up_ends_the_way_up(
 def reference_to(owner: dict[str, Any]) -> dict[str, Any]:
     named = {"name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"], "controller": True}
     return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], **named}
+
+
+@pytest.mark.parametrize("verb", ["list", "watch"])
+def test_a_kind_that_comes_later_ends_an_operator_that_may_not_notice_it(
+    lacking: Start, verb: str, project: str, apply: Apply, rows: Rows, api: client.ApiClient
+) -> None:
+    (definition,) = [one for one in definitions() if one["spec"]["names"]["kind"] == "SPOTRequest"]
+    remove_definition(api, definition)
+    right = the_right(f"{verb} customresourcedefinitions.apiextensions.k8s.io")
+    short = {"operator__discovery_interval_seconds": 1, "operator__watch_limit_seconds": 8}
+    apply(a_pod(project, "bystander"))
+    with lacking(right, **short) as operator:
+        rows.until(project, "bystander", phase="Running")
+        eventually(operator.log, lambda text: f'"right": "{verb} customresourcedefinitions"' in text)
+        assert operator.readiness() == "ok"
+        apply(definition)
+        answer = eventually(operator.readiness, lambda found: found.startswith("ended"))
+    assert "No sign of life from the watch of SPOTRequest" in answer
 
 
 @pytest.mark.parametrize("right", LEASE_RIGHTS, ids=str)
