@@ -1,7 +1,7 @@
 """The chart is installed into a real cluster, and what it says there is run, with its own rights and no others.
 
-No image can run here, so the containers' words are started as processes (`support.pod_processes`). The aggregated API's
-Service is made to name this machine: an address of loopback is none that a Service may have.
+No image can run here, so the containers' words are started as processes (`support.pod_processes`), and the aggregated
+API's Service is made to name this machine (`support.served_here`).
 """
 
 import json
@@ -19,6 +19,7 @@ from support.helm import CHART, Helm
 from support.kubectl import Kubectl
 from support.pod_processes import PodProcesses
 from support.rows import eventually
+from support.served_here import ServedHere
 
 from rollcall.settings import DatabaseSettings
 from rollcall_cluster.binaries import find_binaries
@@ -135,7 +136,7 @@ def installed(
             program.start()
         installed = Installed(f"http://127.0.0.1:{api_port}", pods["api"], pods["operator"])
         eventually(lambda: status_of(f"{installed.address}/readyz"), lambda status: status == 200)
-        _name_this_machine(api, kubectl_port)
+        ServedHere(api, RUN, f"{RUN}-rollcall-api").begin(kubectl_port)
         yield installed
     finally:
         for program in reversed(started):
@@ -143,16 +144,6 @@ def installed(
         cluster_helm.run("uninstall", RUN, "--namespace", RUN)
         for namespace in (RUN, PROJECT):
             remove_namespace(api, namespace)
-
-
-def _name_this_machine(api: client.ApiClient, port: int) -> None:
-    core: Any = client.CoreV1Api(api)
-    registered: Any = client.ApiregistrationV1Api(api)
-    name = f"{RUN}-rollcall-api"
-    core.delete_namespaced_service(name, RUN)
-    spec = {"type": "ExternalName", "externalName": "localhost"}
-    core.create_namespaced_service(RUN, {"metadata": {"name": name}, "spec": spec})
-    registered.patch_api_service("v1.rollcall.dev", {"spec": {"service": {"port": port}}})
 
 
 def status_of(address: str) -> int:
