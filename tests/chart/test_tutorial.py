@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 from kubernetes import client
 from support.pod_processes import PodProcesses
 from support.rows import eventually
+from support.running_release import status_of
 from support.served_here import ServedHere
 
 from rollcall.settings import DatabaseSettings
@@ -119,13 +119,6 @@ class Node:
         self._served.end()
         while self._running:
             self._running.pop().stop()
-
-
-def status_of(address: str) -> int:
-    try:
-        return httpx.get(address, trust_env=False).status_code
-    except httpx.TransportError:
-        return 0
 
 
 @pytest.fixture
