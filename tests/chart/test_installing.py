@@ -1,7 +1,7 @@
 """The chart is installed into a real cluster, and what it says there is run, with its own rights and no others.
 
-No image can run here, so the containers' words are started as processes (`support.pod_processes`). The aggregated API's
-Service is made to name this machine: an address of loopback is none that a Service may have.
+No image can run here, so the containers' words are started as processes (`support.pod_processes`), and the aggregated
+API's Service is made to name this machine (`support.served_here`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +20,7 @@ from support.helm import CHART, Helm
 from support.kubectl import Kubectl
 from support.rows import eventually
 from support.running_release import running_release
+from support.served_here import ServedHere
 
 from rollcall.settings import DatabaseSettings
 from rollcall_cluster.binaries import find_binaries
@@ -121,22 +122,12 @@ def installed(
     address = f"http://127.0.0.1:{api_port}"
     try:
         with running_release(cluster, api, RUN, folder, address) as accounts:
-            _name_this_machine(api, kubectl_port)
+            ServedHere(api, RUN, f"{RUN}-rollcall-api").begin(kubectl_port)
             yield Installed(address, accounts)
     finally:
         cluster_helm.run("uninstall", RUN, "--namespace", RUN)
         for namespace in (RUN, PROJECT):
             remove_namespace(api, namespace)
-
-
-def _name_this_machine(api: client.ApiClient, port: int) -> None:
-    core: Any = client.CoreV1Api(api)
-    registered: Any = client.ApiregistrationV1Api(api)
-    name = f"{RUN}-rollcall-api"
-    core.delete_namespaced_service(name, RUN)
-    spec = {"type": "ExternalName", "externalName": "localhost"}
-    core.create_namespaced_service(RUN, {"metadata": {"name": name}, "spec": spec})
-    registered.patch_api_service("v1.rollcall.dev", {"spec": {"service": {"port": port}}})
 
 
 def a_viewer(name: str) -> list[dict[str, Any]]:
