@@ -50,10 +50,10 @@ def cluster(binaries: Binaries) -> Iterator[LocalCluster]:
 
 def granted() -> dict[str, list[Right]]:
     """What the accounts of the documented rights may, by username."""
-    aggregated = rights_in(RIGHTS / "aggregated-api-rights.yaml")
+    own_cluster = [right for right in rights_in(RIGHTS / "api-rights.yaml") if right.namespace]
     return {
         "system:serviceaccount:rollcall:rollcall-operator": [*rights_in(RIGHTS / "operator-rights.yaml")],
-        "system:serviceaccount:rollcall:rollcall-api": [*AUTH_DELEGATOR, *aggregated, *AUTHENTICATION_READER, _TOKENS],
+        "system:serviceaccount:rollcall:rollcall-api": [*AUTH_DELEGATOR, *own_cluster, *AUTHENTICATION_READER, _TOKENS],
     }
 
 
