@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from bench import churn, cold, derivation, pages, pipe
+from bench import churn, cold, derivation, disk, pages, pipe
 from bench.figures import Outcome, shown
 from bench.workshop import Workshop
 from rich.console import Console
@@ -54,6 +54,15 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         pages.measure,
         lambda words: pages.Sizes(
             live=words.live, pods_each=words.live_pods_each, deleted=words.deleted, requests=words.requests
+        ),
+    ),
+    "disk": Benchmark(
+        disk.measure,
+        lambda words: disk.Sizes(
+            live=words.disk_live,
+            deleted=words.disk_deleted,
+            pods_each=words.disk_pods_each,
+            events_each=words.disk_events_each,
         ),
     ),
     "churn": Benchmark(
@@ -167,6 +176,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--live-pods-each", type=int, default=5, metavar="N", help="pods of each of them")
     add("--deleted", type=int, default=0, metavar="N", help="deleted ones; a million takes minutes to write")
     add("--requests", type=int, default=200, metavar="N", help="for each page")
+    add("--disk-live", type=int, default=10_000, metavar="N", help="live workloads that are weighed")
+    add("--disk-deleted", type=int, default=10_000, metavar="N", help="deleted ones that are weighed")
+    add("--disk-pods-each", type=int, default=4, metavar="N", help="pods of each")
+    add("--disk-events-each", type=int, default=2, metavar="N", help="Kubernetes events of each")
     add("--churn-pods", type=int, default=1000, metavar="N", help="pods created, run and deleted on the real cluster")
     add("--churn-at-once", type=int, default=200, metavar="N", help="of these alive at once")
     add("--cold-pods", type=int, default=5000, metavar="N", help="pods there before the operator")

@@ -21,7 +21,7 @@ NAMESPACES = 100
 MONTHS = 6
 
 
-def _numbered(number: int, *, now: datetime) -> WorkloadRecord:
+def numbered(number: int, *, now: datetime) -> WorkloadRecord:
     """One of many workloads that differ in everything a page can be sorted by."""
     phases = (*[Phase.RUNNING] * 6, Phase.PENDING, Phase.COMPLETED, Phase.FAILED, Phase.INITIALIZING)
     phase = phases[number * 7 % len(phases)]
@@ -48,7 +48,7 @@ def _numbered(number: int, *, now: datetime) -> WorkloadRecord:
     )
 
 
-def _pods_of(record: WorkloadRecord, place: int, number: int) -> list[PodRecord]:
+def pods_of(record: WorkloadRecord, place: int, number: int) -> list[PodRecord]:
     """The pods of the workload at that place, over a thousand nodes; the first is not bound."""
     return [
         a_pod(
@@ -68,8 +68,8 @@ async def fill_live(database: DatabaseSettings, number: int, *, pods_each: int =
     engine = create_engine(database, application_name="bench")
     now = datetime.now(UTC)
     for start in range(0, number, BATCH):
-        records = tuple(_numbered(place, now=now) for place in range(start, min(start + BATCH, number)))
-        pods = tuple(pod for place, record in enumerate(records, start) for pod in _pods_of(record, place, pods_each))
+        records = tuple(numbered(place, now=now) for place in range(start, min(start + BATCH, number)))
+        pods = tuple(pod for place, record in enumerate(records, start) for pod in pods_of(record, place, pods_each))
         async with engine.begin() as connection:
             await write_batch(connection, "c1", Batch(workloads=records, pods=pods), observed_at=now)
     async with engine.begin() as connection:

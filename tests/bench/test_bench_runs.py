@@ -20,6 +20,10 @@ TINY = {
     "--live-pods-each": "2",
     "--deleted": "120",
     "--requests": "2",
+    "--disk-live": "6",
+    "--disk-deleted": "6",
+    "--disk-pods-each": "2",
+    "--disk-events-each": "1",
 }
 
 
@@ -30,7 +34,7 @@ def measured(
     """What the command writes, the terminal's part in ``shown``."""
     monkeypatch.setenv(GIVEN_SERVER, postgres)
     file = tmp_path / "figures.json"
-    only = [word for name in ("derivation", "pipe", "pages") for word in ("--only", name)]
+    only = [word for name in ("derivation", "pipe", "pages", "disk") for word in ("--only", name)]
     sizes = [word for name, value in TINY.items() for word in (name, *value.split())]
     assert main([*only, *sizes, "--json", str(file)]) == 0
     return {**json.loads(file.read_text()), "shown": capsys.readouterr().out}
@@ -38,7 +42,7 @@ def measured(
 
 def test_each_benchmark_comes_to_plausible_figures(measured: dict[str, Any]) -> None:
     outcomes = {outcome["benchmark"]: outcome for outcome in measured["outcomes"]}
-    assert list(outcomes) == ["derivation", "pipe", "pages"]
+    assert list(outcomes) == ["derivation", "pipe", "pages", "disk"]
     for outcome in outcomes.values():
         assert outcome["title"] in measured["shown"]
         assert outcome["figures"]

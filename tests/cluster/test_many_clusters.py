@@ -27,13 +27,16 @@ SWEPT = {"operator__sweep_interval_seconds": 1, "operator__leader_election": Tru
 DONE = 'rollcall_sweeps_total{outcome="done"}'
 OF_A_CLUSTER = "SELECT * FROM workloads WHERE cluster_id = %(of)s ORDER BY namespace, name"
 
+CALLER = "of-many-clusters"
+
 Apply = Callable[..., None]
 OperatorOf = Callable[..., OperatorProcess]
 
 
 @pytest.fixture
-def simulated(tmp_path: Path, project: str) -> Iterator[SimulatedCluster]:
+def simulated(tmp_path: Path, apply: Apply, project: str) -> Iterator[SimulatedCluster]:
     """Another cluster, in which the namespace and the pods have the names of the real one's."""
+    apply(a_pod(project, "ends"), a_pod(project, "stays"))
     folder = tmp_path / "simulated"
     folder.mkdir()
     with SimulatedCluster(folder) as cluster:
@@ -43,22 +46,30 @@ def simulated(tmp_path: Path, project: str) -> Iterator[SimulatedCluster]:
         yield cluster
 
 
+@pytest.fixture
+def token(cluster: LocalCluster, api: client.ApiClient, apply: Apply, project: str) -> Iterator[str]:
+    """A caller's who may list the workloads of that namespace and all nodes, of the real cluster."""
+    may_see_nodes = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
+    apply(*may_list(CALLER, project), *a_role(CALLER, None, may_see_nodes, f"rollcall:{CALLER}"))
+    yield cluster.token_of("rollcall", CALLER)
+    rbac: Any = client.RbacAuthorizationV1Api(api)
+    rbac.delete_cluster_role_binding(CALLER)
+    rbac.delete_cluster_role(CALLER)
+
+
 def test_operators_leave_each_others_rows_and_callers_see_their_own_cluster(
     cluster: LocalCluster,
     simulated: SimulatedCluster,
     operator_of: OperatorOf,
     database: DatabaseSettings,
     api: client.ApiClient,
-    apply: Apply,
     project: str,
+    token: str,
     tmp_path: Path,
 ) -> None:
     rows = Rows(database)
     core: Any = client.CoreV1Api(api)
     here = core.read_namespace("kube-system").metadata.uid
-    apply(a_pod(project, "ends"), a_pod(project, "stays"), *may_list("of-one", project))
-    may_see_nodes = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
-    apply(*a_role("of-one-nodes", None, may_see_nodes, "rollcall:of-one"))
     elsewhere = OperatorProcess(
         tmp_path / "elsewhere", simulated.kubeconfig, database, cluster__name="simulated", **SWEPT
     )
@@ -70,12 +81,14 @@ def test_operators_leave_each_others_rows_and_callers_see_their_own_cluster(
     with operator_of(cluster__name="real", **SWEPT) as operator, elsewhere:
         assert [one.metric("rollcall_is_leader") for one in (operator, elsewhere)] == [1, 1]
         eventually(lambda: names(here), lambda found: found == ["ends", "stays"])
-        ids = {row["cluster_id"]: row["name"] for row in rows.query("SELECT cluster_id, name FROM clusters")}
+        # Which clusters there are is written once a second.
+        known = eventually(lambda: rows.query("SELECT cluster_id, name FROM clusters"), lambda found: len(found) > 1)
+        ids = {row["cluster_id"]: row["name"] for row in known}
         assert sorted(ids.values()) == ["real", "simulated"]
         assert ids.pop(here) == "real"
         (there,) = ids
         eventually(lambda: names(there), lambda found: found == ["ends", "stays"])
-        callers_see_their_own(cluster, database, rows, tmp_path, here, there)
+        callers_see_their_own(cluster, database, token, tmp_path, here, there)
         elsewhere.kill()
         kept = rows.query(OF_A_CLUSTER, of=there)
         core.delete_namespaced_pod("ends", project)
@@ -98,21 +111,18 @@ def test_operators_leave_each_others_rows_and_callers_see_their_own_cluster(
     left = [rows.query(f'SELECT DISTINCT cluster_id FROM "{one["table_name"]}"') for one in columns]  # noqa: S608 - as the database names them
     assert len(left) > 10
     assert {row["cluster_id"] for found in left for row in found} == {here}
-    rbac: Any = client.RbacAuthorizationV1Api(api)
-    rbac.delete_cluster_role_binding("of-one-nodes")
-    rbac.delete_cluster_role("of-one-nodes")
 
 
 def callers_see_their_own(
     cluster: LocalCluster,
     database: DatabaseSettings,
-    rows: Rows,
+    token: str,
     folder: Path,
     here: str,
     there: str,
 ) -> None:
     """By default an API shows the cluster that it asks; told to show all, what is allowed here is allowed there."""
-    headers = {"Authorization": f"Bearer {cluster.token_of('rollcall', 'of-one')}"}
+    rows, headers = Rows(database), {"Authorization": f"Bearer {token}"}
     kubeconfig = cluster.kubeconfig_of("rollcall", "rollcall-api")
     for clusters, shown in (("", {here}), ("*", {here, there}), (there, {there})):
         with (
