@@ -24,11 +24,7 @@ def _generator(name: str) -> ModuleType:
     return module
 
 
-FILES = {
-    path: text
-    for name in ("generate", "generate_rights", "generate_rights_page")
-    for path, text in _generator(name).FILES.items()
-}
+FILES = {**_generator("generate").FILES, **_generator("generate_rights").FILES}
 ENTRIES = [entry for entry in all_entries() if not entry.ignored]
 
 
