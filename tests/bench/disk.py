@@ -127,6 +127,6 @@ def _outcome(workshop: Workshop, sizes: Sizes, weighed: Mapping[str, tuple[int, 
             "pods_each": sizes.pods_each,
             "events_each": sizes.events_each,
         },
-        notes=("After VACUUM FULL: a table that is written all the time is larger by its dead rows, often by half.",),
+        notes=("After VACUUM FULL: a table that is written all the time is larger, by its dead rows.",),
         stands_on={"PostgreSQL": workshop.postgres_version()},
     )
