@@ -108,7 +108,6 @@ class EventWatch:
                 if error.status == HTTPStatus.GONE:
                     raise _ExpiredError(str(error)) from error
                 raise
-            self._is_refused = False
             metadata = mapping_at(page, "metadata")
             version = version or text_at(metadata, "resourceVersion") or ""
             for item in elements_at(page, "items"):
@@ -134,7 +133,8 @@ class EventWatch:
                 if response.status == HTTPStatus.GONE:
                     raise _ExpiredError("The watch of events starts at a version that is forgotten.")
                 if response.status >= HTTPStatus.BAD_REQUEST:
-                    raise ApiStatusError(response.status, self._path)
+                    raise ApiStatusError(response.status, f"a watch of {self._path}")
+                self._is_refused = False
                 async for line in response.content:
                     await self._read(json.loads(line), take)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:

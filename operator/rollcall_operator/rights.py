@@ -10,18 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollcall.domain.events import EVENT
-from rollcall.domain.facts import KindKey
 from rollcall.domain.kinds.entry import KindEntry
 from rollcall_operator.surroundings import NAMESPACE, NODE, PRIORITY_CLASS
-from rollcall_operator.watches import WatchedKind
+from rollcall_operator.watches import DEFINITION, WatchedKind
 
-WATCH = ("get", "list", "watch")
+WATCH = ("list", "watch")
 LOOK_UP = ("get",)
-
-_CRD = WatchedKind(
-    key=KindKey(group="apiextensions.k8s.io", kind="CustomResourceDefinition"), plural="customresourcedefinitions"
-)
-"""kopf watches them, to notice a kind that is installed while the operator runs."""
+WATCH_AND_LOOK_UP = ("get", *WATCH)
+"""Of what may own something: who is met by its child first is looked up."""
 
 _EVENT = WatchedKind(key=EVENT, plural="events")
 
@@ -33,7 +29,7 @@ _CLUSTER_SCOPED = {
     (NAMESPACE.group, "namespaces"),
     (NODE.group, "nodes"),
     (PRIORITY_CLASS.group, "priorityclasses"),
-    (_CRD.key.group, _CRD.plural),
+    (DEFINITION.key.group, DEFINITION.plural),
     *_KARTAS,
 }
 """What lies in no namespace, so that no Role reaches it."""
@@ -50,12 +46,15 @@ class Rule:
 
 def rules(watched: Iterable[WatchedKind], entries: Iterable[KindEntry]) -> tuple[Rule, ...]:
     """Every rule, by group: what is watched first, then what is only looked up."""
+    known = tuple(entries)
+    # Which cluster it is, the namespace kube-system says.
+    looked_up = {NAMESPACE, *(entry.key for entry in known)}
     by_verbs: dict[tuple[str, tuple[str, ...]], set[str]] = defaultdict(set)
-    for kind in (*watched, _CRD, _EVENT):
-        by_verbs[kind.key.group, WATCH].add(kind.plural)
-    for entry in entries:
+    for kind in (*watched, DEFINITION, _EVENT):
+        by_verbs[kind.key.group, WATCH_AND_LOOK_UP if kind.key in looked_up else WATCH].add(kind.plural)
+    for entry in known:
         for between in entry.between:
-            if between.plural not in by_verbs[between.key.group, WATCH]:
+            if between.plural not in by_verbs[between.key.group, WATCH_AND_LOOK_UP]:
                 by_verbs[between.key.group, LOOK_UP].add(between.plural)
     found = [Rule(group, tuple(sorted(plurals)), verbs) for (group, verbs), plurals in by_verbs.items() if plurals]
     found += [Rule(group, (plural,), LEARN) for group, plural in _KARTAS]

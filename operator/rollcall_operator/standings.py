@@ -96,11 +96,11 @@ class Standings:
         refused = [key.kind for key in needed if lists.by_kind[key].standing is not Standing.LISTED]
         if refused and self._reach.is_whole:
             raise ClusterError(
-                f"The operator may not list {', '.join(refused)}; see deploy/manifests/operator-rights.yaml."
+                f"The operator may not list and watch {', '.join(refused)}; see deploy/manifests/operator-rights.yaml."
             )
         if refused:
             raise ClusterError(
-                f"The operator may not list {', '.join(refused)} in {', '.join(self._reach.namespaces)}; "
+                f"The operator may not list and watch {', '.join(refused)} in {', '.join(self._reach.namespaces)}; "
                 "see deploy/manifests/operator-namespace-rights.yaml."
             )
         return lists

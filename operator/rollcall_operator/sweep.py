@@ -13,7 +13,7 @@ import aiohttp
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from rollcall.cluster_access import ApiStatusError, list_metadata
+from rollcall.cluster_access import ApiStatusError, list_metadata, prove_watch
 from rollcall.domain.facts import KindKey, ObjectFacts, PodFacts
 from rollcall.errors import ClusterError
 from rollcall.store.engine import store_errors
@@ -23,9 +23,10 @@ from rollcall_operator.beside import KINDS as KINDS_BESIDE
 from rollcall_operator.beside import Facts as FactsBeside
 from rollcall_operator.cluster_state import POD, ClusterState, Ending
 from rollcall_operator.discovery import ServedKind, served_kinds
+from rollcall_operator.life import Watch
 from rollcall_operator.reach import EVERYWHERE, Reach
 from rollcall_operator.surroundings import NAMESPACE, NODE
-from rollcall_operator.watches import WatchedKind
+from rollcall_operator.watches import DEFINITION, WatchedKind
 
 UNSERVED_FOR = timedelta(seconds=10)
 """How long discovery must have been without a kind before its rows are closed: an API server that starts up, or one of
@@ -42,7 +43,9 @@ class Standing(StrEnum):
     """How a kind stands with this operator."""
 
     LISTED = "listed"
+    """It may be watched as well."""
     FORBIDDEN = "forbidden"
+    """It may not be listed, or not watched: a view that is as old as its last list would be no view."""
     NOT_SERVED = "not_served"
     FAILED = "failed"
 
@@ -125,10 +128,16 @@ class Sweeper:
         self._session = session
         self._server = server
         self._kinds = tuple(kinds)
+        # Beside what is swept; where it is named namespaces that are watched, kopf watches no definitions.
+        self._beside = (DEFINITION,) if reach.is_whole else ()
         self._clock = clock
         self._reach = reach
         self._gone = gone
-        self._reported: set[tuple[KindKey, str | None]] = set()
+        self._told: set[Watch] = set()
+        self._refused: dict[Watch, str] = {}
+        """The right that was missing when it was tried last."""
+        self._watchable: set[Watch] = set()
+        """What was proven once to be watched: whether it lives on is for the watchdog to say."""
         self._unserved_since: dict[KindKey, datetime] = {}
         self.served: dict[KindKey, ServedKind] = {}
         """What discovery served when it was asked last."""
@@ -140,9 +149,9 @@ class Sweeper:
             ClusterError: discovery gave no answer.
         """
         lists = Lists()
-        for key, served in (await self._served()).items():
+        for key, served in (await self._served(self._kinds)).items():
             lists.by_kind[key] = Listed(standing=Standing.NOT_SERVED) if served is None else await self._list(served)
-        self._report(lists.by_kind)
+        self._tell_refusals()
         return lists
 
     async def standings(self) -> dict[KindKey, Listed]:
@@ -152,10 +161,10 @@ class Sweeper:
             ClusterError: discovery gave no answer.
         """
         found: dict[KindKey, Listed] = {}
-        for key, served in (await self._served()).items():
+        for key, served in (await self._served((*self._kinds, *self._beside))).items():
             listed = Listed(standing=Standing.NOT_SERVED) if served is None else await self._list(served, limit=1)
             found[key] = replace(listed, uids=frozenset())
-        self._report(found)
+        self._tell_refusals()
         return found
 
     def parts_of(self, key: KindKey) -> tuple[str | None, ...]:
@@ -163,10 +172,11 @@ class Sweeper:
         served = self.served.get(key)
         return self._reach.parts(namespaced=served is None or served.namespaced)
 
-    async def _served(self) -> dict[KindKey, ServedKind | None]:
-        groups = frozenset(kind.key.group for kind in self._kinds)
+    async def _served(self, kinds: Iterable[WatchedKind]) -> dict[KindKey, ServedKind | None]:
+        kinds = tuple(kinds)
+        groups = frozenset(kind.key.group for kind in kinds)
         served = await served_kinds(self._session, self._server, groups)
-        found = {kind.key: served.get(kind.key) for kind in self._kinds}
+        found = {kind.key: served.get(kind.key) for kind in kinds}
         self.served = {key: kind for key, kind in found.items() if kind is not None}
         since, now = self._unserved_since, self._clock()
         self._unserved_since = {key: since.get(key, now) for key, served in found.items() if served is None}
@@ -189,28 +199,44 @@ class Sweeper:
                         uids.add(uid)
         except ApiStatusError as error:
             if error.status in _FORBIDDEN:
-                return Listed(standing=Standing.FORBIDDEN)
+                return self._forbidden(served, namespace, verb="list")
             log.warning("list_failed", kind=served.key.kind, status=error.status)
             return Listed(standing=Standing.FAILED)
         except ClusterError as error:
             log.warning("list_failed", kind=served.key.kind, error=str(error))
             return Listed(standing=Standing.FAILED)
+        watch = (served.key, namespace)
+        if watch not in self._watchable and not await self._may_watch(served, namespace, version):
+            return self._forbidden(served, namespace, verb="watch")
+        self._refused.pop(watch, None)
         return Listed(standing=Standing.LISTED, uids=frozenset(uids), version=version)
 
-    def _report(self, found: Mapping[KindKey, Listed]) -> None:
-        """Say once what is refused, until it no longer is. Where nothing of a namespace may be read, that is told."""
-        pods = found.get(POD)
-        for key, listed in found.items():
-            for part in self.parts_of(key):
-                if listed.standing_in(part) is not Standing.FORBIDDEN:
-                    if listed.standing is Standing.LISTED:
-                        self._reported.discard((key, part))
-                elif (key, part) not in self._reported and (part is None or pods is None or part not in pods.refused):
-                    self._reported.add((key, part))
-                    is_expected = part is None and not self._reach.is_whole
-                    where = {} if part is None else {"namespace": part}
-                    tell = log.info if is_expected else log.warning
-                    tell("kind_forbidden", group=key.group, kind=key.kind, **where)
+    async def _may_watch(self, served: ServedKind, namespace: str | None, version: int) -> bool:
+        try:
+            await prove_watch(self._session, self._server, served.list_path(namespace), version=version)
+        except ApiStatusError as error:
+            return error.status not in _FORBIDDEN
+        except ClusterError:
+            return True  # for all that is known; it is asked again
+        self._watchable.add((served.key, namespace))
+        return True
+
+    def _forbidden(self, served: ServedKind, namespace: str | None, *, verb: str) -> Listed:
+        self._refused[served.key, namespace] = f"{verb} {served.plural}"
+        return Listed(standing=Standing.FORBIDDEN)
+
+    def _tell_refusals(self) -> None:
+        """Say once which right is missing, until it no longer is. Of a namespace without any, others tell."""
+        self._told &= self._refused.keys()
+        for watch, right in self._refused.items():
+            key, namespace = watch
+            if watch in self._told or (namespace is not None and (POD, namespace) in self._refused):
+                continue
+            self._told.add(watch)
+            where = {} if namespace is None else {"namespace": namespace}
+            # With Roles alone, that is how it is meant.
+            tell = log.info if namespace is None and not self._reach.is_whole else log.warning
+            tell("kind_forbidden", group=key.group, kind=key.kind, right=right, **where)
 
     async def sweep(self, engine: AsyncEngine, cluster_id: str) -> int:
         """Compare once; what is gone is dropped from the state and will be closed as late. Returns how many.

@@ -60,6 +60,12 @@ class WatchedKind:
     plural: str
 
 
+DEFINITION = WatchedKind(
+    key=KindKey(group="apiextensions.k8s.io", kind="CustomResourceDefinition"), plural="customresourcedefinitions"
+)
+"""kopf watches them by itself, to notice a kind that is installed later; of a refusal it tells after minutes only."""
+
+
 def build_registry(
     kinds: Iterable[WatchedKind], door: Door, login: Callable[..., Any], *, versions: Mapping[KindKey, str]
 ) -> kopf.OperatorRegistry:

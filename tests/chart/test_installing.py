@@ -223,7 +223,7 @@ def asked_by(cluster: LocalCluster, accounts: list[str]) -> tuple[set[Asked], li
     forbidden: list[str] = []
     for line in cluster.audit_log.read_text().splitlines():
         entry = json.loads(line)
-        if entry["user"]["username"] not in accounts or "objectRef" not in entry:
+        if entry["user"].get("username") not in accounts or "objectRef" not in entry:
             continue
         thing = entry["objectRef"]
         resource = "/".join(filter(None, (thing.get("resource"), thing.get("subresource"))))

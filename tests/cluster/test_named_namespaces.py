@@ -363,5 +363,6 @@ def test_without_any_of_its_roles_it_says_so(named: Named) -> None:
     finally:
         with_nothing.program.stop()
     assert (
-        f"The operator may not list Pod in {named.other}; see deploy/manifests/operator-namespace-rights.yaml" in ended
+        f"The operator may not list and watch Pod in {named.other}; see deploy/manifests/operator-namespace-rights.yaml"
+        in ended
     )

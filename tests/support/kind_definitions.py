@@ -9,6 +9,8 @@ from typing import Any
 
 from rollcall.domain.facts import KindKey
 from rollcall.domain.kinds.catalogue import all_entries
+from rollcall.domain.kinds.karta import KINDS as DESCRIPTIONS
+from rollcall.domain.queues import KAI_POD_GROUP, KUEUE_WORKLOAD, QUEUE_KINDS, VOLCANO_POD_GROUP
 
 _BUILT_IN = frozenset({"", "apps", "batch"})
 
@@ -38,7 +40,20 @@ def definitions() -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _definition(key: KindKey, plural: str, versions: tuple[str, ...]) -> dict[str, Any]:
+def definitions_beside() -> list[dict[str, Any]]:
+    """A definition for every further kind that the operator may read: queues' objects, and descriptions of kinds."""
+    queues = {
+        KUEUE_WORKLOAD: ("v1beta1",),
+        KAI_POD_GROUP: ("v2alpha2",),
+        VOLCANO_POD_GROUP: ("v1beta1",),
+    }
+    found = [_definition(key, QUEUE_KINDS[key], versions) for key, versions in queues.items()]
+    for group, kind in DESCRIPTIONS:
+        found.append(_definition(KindKey(group=group, kind=kind), f"{kind.lower()}s", ("v1alpha1",), scope="Cluster"))
+    return found
+
+
+def _definition(key: KindKey, plural: str, versions: tuple[str, ...], *, scope: str = "Namespaced") -> dict[str, Any]:
     # Kubernetes keeps names below k8s.io for itself; upstream has its approval.
     approval = {"api-approved.kubernetes.io": "unapproved, for tests"} if key.group.endswith(".k8s.io") else {}
     schema = {"type": "object", "properties": {"spec": _ANYTHING, "status": _ANYTHING}}
@@ -48,7 +63,7 @@ def _definition(key: KindKey, plural: str, versions: tuple[str, ...]) -> dict[st
         "metadata": {"name": f"{plural}.{key.group}", "annotations": approval},
         "spec": {
             "group": key.group,
-            "scope": "Namespaced",
+            "scope": scope,
             "names": {"kind": key.kind, "plural": plural, "singular": key.kind.lower()},
             "versions": [
                 {
