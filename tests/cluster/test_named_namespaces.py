@@ -362,7 +362,5 @@ def test_without_any_of_its_roles_it_says_so(named: Named) -> None:
         ended = eventually(with_nothing.readiness, lambda found: found.startswith("ended"))
     finally:
         with_nothing.program.stop()
-    assert (
-        f"The operator may not list and watch Pod in {named.other}; see deploy/manifests/operator-namespace-rights.yaml"
-        in ended
-    )
+    rights = "deploy/manifests/operator-namespace-rights.yaml"
+    assert f"The operator may not list and watch Pod in {named.other}; see {rights}." in ended

@@ -178,6 +178,30 @@ async def test_a_label_that_is_given_back_opens_the_rows(engine: AsyncEngine, da
     assert rows.live("lab", "live")["phase"] == "Running"
 
 
+async def test_a_watch_shows_life_in_its_own_namespace(api: "Api") -> None:
+    """Else one that is alive would hide all others that died."""
+    now = NOW
+    life = WatchLife(lambda: now)
+    for namespace in ("lab", "other"):
+        life.expect(POD, "pods", namespace)
+    now += timedelta(seconds=60)
+    async with aiohttp.ClientSession(trace_configs=[life.trace()]) as session:
+        for query in ("", "?watch=true", "?continue=x"):
+            await session.get(f"{api.url}/api/v1/namespaces/lab/pods{query}")
+        assert life.ages() == {POD: 60}
+        assert life.dead(59) == (POD,)
+        assert not life.relisted.is_set(), "each was listed once at most"
+        await session.get(f"{api.url}/api/v1/namespaces/other/pods")
+        assert life.ages() == {POD: 0}
+        assert not life.relisted.is_set()
+        await session.get(f"{api.url}/api/v1/namespaces/lab/pods")
+        assert life.relisted.is_set()
+    now += timedelta(seconds=60)
+    life.note(POD, "lab")
+    life.release(POD, "other")
+    assert life.ages() == {POD: 0}
+
+
 class Api:
     """Answers of an API server for a namespace and for its pods: a status each."""
 
