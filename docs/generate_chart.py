@@ -27,6 +27,7 @@ OWNED = {
     "ROLLCALL_OPERATOR__NAMESPACES": "rbac.namespaces",
     "ROLLCALL_API__KUBE_CONTEXT": "api.extraEnv",
     "ROLLCALL_API__REVIEWS": "rbac.scope",
+    "ROLLCALL_API__OIDC__CA_FILE": "oidc.caSecret",
     "ROLLCALL_API__APPLICATIONS_FILE": "applications",
     "ROLLCALL_API__AGGREGATED__ENABLED": "aggregatedApi.enabled",
     "ROLLCALL_API__AGGREGATED__HOST": "config.api.host",

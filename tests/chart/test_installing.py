@@ -1,11 +1,11 @@
 """The chart is installed into a real cluster, and what it says there is run, with its own rights and no others.
 
-No image can run here, so the containers' words are started as processes (`support.pod_processes`). The aggregated API's
-Service is made to name this machine: an address of loopback is none that a Service may have.
+No image can run here, so the containers' words are started as processes (`support.pod_processes`), and the aggregated
+API's Service is made to name this machine (`support.served_here`).
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from kubernetes import client
 from support.cluster_objects import a_pod, a_project, remove_namespace
 from support.helm import CHART, Helm
 from support.kubectl import Kubectl
-from support.pod_processes import PodProcesses
 from support.rows import eventually
+from support.running_release import running_release
+from support.served_here import ServedHere
 
 from rollcall.settings import DatabaseSettings
 from rollcall_cluster.binaries import find_binaries
@@ -78,9 +79,9 @@ def test_a_password_outlives_upgrades_and_its_volume_the_release(
 class Installed:
     """The release whose words run."""
 
-    def __init__(self, address: str, api: PodProcesses, operator: PodProcesses) -> None:
+    def __init__(self, address: str, accounts: Mapping[str, str]) -> None:
         self.address = address
-        self.accounts = [f"system:serviceaccount:{RUN}:{one.service_account}" for one in (api, operator)]
+        self.accounts = list(accounts.values())
 
 
 @pytest.fixture(scope="module")
@@ -117,49 +118,15 @@ def installed(
     }
     cluster_helm.run("install", RUN, str(CHART), "--namespace", RUN, values=values)
     folder = tmp_path_factory.mktemp("installed")
-    started = []
+    address = f"http://127.0.0.1:{api_port}"
     try:
-        pods = {}
-        for name in ("operator", "api"):
-            account = f"{RUN}-rollcall-{name}"
-            pods[name] = PodProcesses(api, account, RUN, folder, cluster.kubeconfig_of(RUN, account))
-            assert pods[name].service_account == account
-            migrate = pods[name].initial("migrate")
-            started.append(migrate)
-            migrate.start()
-            eventually(lambda migrate=migrate: migrate.is_running, lambda running: not running)
-            assert "The schema is at" in migrate.log.read_text()
-        for name in ("operator", "api"):
-            program = pods[name].container(name)
-            started.append(program)
-            program.start()
-        installed = Installed(f"http://127.0.0.1:{api_port}", pods["api"], pods["operator"])
-        eventually(lambda: status_of(f"{installed.address}/readyz"), lambda status: status == 200)
-        _name_this_machine(api, kubectl_port)
-        yield installed
+        with running_release(cluster, api, RUN, folder, address) as accounts:
+            ServedHere(api, RUN, f"{RUN}-rollcall-api").begin(kubectl_port)
+            yield Installed(address, accounts)
     finally:
-        for program in reversed(started):
-            program.stop()
         cluster_helm.run("uninstall", RUN, "--namespace", RUN)
         for namespace in (RUN, PROJECT):
             remove_namespace(api, namespace)
-
-
-def _name_this_machine(api: client.ApiClient, port: int) -> None:
-    core: Any = client.CoreV1Api(api)
-    registered: Any = client.ApiregistrationV1Api(api)
-    name = f"{RUN}-rollcall-api"
-    core.delete_namespaced_service(name, RUN)
-    spec = {"type": "ExternalName", "externalName": "localhost"}
-    core.create_namespaced_service(RUN, {"metadata": {"name": name}, "spec": spec})
-    registered.patch_api_service("v1.rollcall.dev", {"spec": {"service": {"port": port}}})
-
-
-def status_of(address: str) -> int:
-    try:
-        return httpx.get(address, trust_env=False).status_code
-    except httpx.TransportError:
-        return 0
 
 
 def a_viewer(name: str) -> list[dict[str, Any]]:

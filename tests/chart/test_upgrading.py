@@ -135,6 +135,14 @@ def left_of_the_release(kubectl: Kubectl) -> set[str]:
     return {*found, *kubectl("get", outside, "--selector", label, "--output=name").split()} - of_every_namespace
 
 
+def taken_out(commit: str, folder: Path) -> PastRelease:
+    """A past release, whose commands are those of its own version."""
+    release = PastRelease(ROOT, commit, folder)
+    version = yaml.safe_load((release.chart / "Chart.yaml").read_text())["appVersion"]
+    assert release.run("version") == f"rollcall {version}\n"
+    return release
+
+
 class Installation:
     """The release while the ``with`` block runs: what Helm makes of it, and the pods that ran, of whichever code."""
 
@@ -181,9 +189,7 @@ def test_upgrade_rollback_and_uninstall_lose_no_row(
     tmp_path: Path,
 ) -> None:
     core: Any = client.CoreV1Api(api)
-    release = PastRelease(ROOT, PAST[past](), tmp_path)
-    version = yaml.safe_load((release.chart / "Chart.yaml").read_text())["appVersion"]
-    assert release.run("version") == f"rollcall {version}\n"
+    release = taken_out(PAST[past](), tmp_path)
     caller = SteadyCaller(PROJECT, "viewer", cluster)
 
     with Installation(cluster_helm, cluster, api, tmp_path) as installation:

@@ -51,6 +51,10 @@ def _named_namespaces(**values: Any) -> dict[str, Any]:
     return {"rbac": rbac, "config": {"cluster": {"id": "5a3b1c52-6f0e-4b6c-9d6e-0c3c1b6a7f10"}}}
 
 
+def _issuer(**oidc: Any) -> dict[str, Any]:
+    return {"config": {"api": {"authentication": "oidc", "oidc": oidc}}}
+
+
 CASES: dict[str, dict[str, Any]] = {
     "defaults": {},
     "another name": {"nameOverride": "roll"},
@@ -164,6 +168,11 @@ CASES: dict[str, dict[str, Any]] = {
     "prometheus": {
         "config": {"prometheus": {"url": "https://prometheus.monitoring:9090", "timeoutSeconds": 2.5}},
         "prometheus": {"tokenSecret": "prometheus", "caSecret": "prometheus-ca"},
+    },
+    "an issuer": _issuer(issuer="https://sso.example.com/realms/lab", audiences=["rollcall"], groupsPrefix="sso:"),
+    "an issuer with a certificate of its own": {
+        **_issuer(issuer="https://sso.example.com", audiences=["rollcall", "rollcall-cli"]),
+        "oidc": {"caSecret": "sso-ca", "caKey": "root.crt"},
     },
     "settings": {
         "config": {
@@ -289,6 +298,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "rules that nothing holds": (
         {"rbac": {"create": False, "extraRules": [{"apiGroups": [""], "resources": ["x"], "verbs": ["get"]}]}},
         "rbac.extraRules are given, and rbac.create is false",
+    ),
+    "no issuer": (_issuer(audiences=["rollcall"]), "oidc, and config.api.oidc.issuer is not set"),
+    "an issuer for nobody": (_issuer(issuer="https://sso.example.com"), "config.api.oidc.audiences is not set"),
+    "the authority of no issuer": (
+        {"oidc": {"caSecret": "sso-ca"}},
+        "oidc.caSecret is given, and config.api.authentication is kubernetes",
     ),
     "an unknown scope": ({"rbac": {"scope": "project"}}, "at '/rbac/scope'"),
     "no namespace named": (_named_namespaces(namespaces=[]), "rbac.scope is namespaces, and rbac.namespaces is empty"),

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import httpx
 from kubernetes import client
 from support.past_releases import PastRelease
 from support.pod_processes import PodProcesses
 from support.rows import eventually
+from support.running_release import status_of
 
 from rollcall_cluster.control_plane import LocalCluster
 from rollcall_demo.programs import Program, free_ports
@@ -69,11 +69,3 @@ class Pods:
         """End, as a Deployment ends the pods of before."""
         for program in (*self._migrations, *self._serving):
             program.stop()
-
-
-def status_of(address: str) -> int:
-    """The status of an answer; 0 where nobody answers."""
-    try:
-        return httpx.get(address, trust_env=False).status_code
-    except httpx.TransportError:
-        return 0

@@ -14,7 +14,7 @@ PAUSE_SECONDS = 0.02
 
 
 class SteadyCaller(threading.Thread):
-    """Lists workloads as a ServiceAccount, over and over once started, at an address that may move as a Service's does."""
+    """Lists workloads as a ServiceAccount once started, over and over, at an address that moves as a Service's does."""
 
     def __init__(self, namespace: str, service_account: str, cluster: LocalCluster) -> None:
         super().__init__(daemon=True)
