@@ -4,7 +4,6 @@ No image can run here, so the containers' words are started as processes (`suppo
 API's Service is made to name this machine (`support.served_here`).
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import psycopg
 import pytest
 import yaml
 from kubernetes import client
+from support.audit_log import faults, requests
+from support.chart_rights import rights_of_account
 from support.cluster_objects import a_pod, a_project, remove_namespace
 from support.helm import CHART, Helm
 from support.kubectl import Kubectl
@@ -180,70 +181,12 @@ def test_kubectl_shows_them_by_the_charts_own_certificate(cluster: LocalCluster,
     assert row.split()[:4] == [PROJECT, "train.pod", "Pod", "Running"]
 
 
-Asked = tuple[str, str, str]
-"""A verb, an API group, and a resource with its subresource."""
-
-
-def asked_by(cluster: LocalCluster, accounts: list[str]) -> tuple[set[Asked], list[str]]:
-    """What the release's accounts asked the API server for, and what of it was forbidden."""
-    asked: set[Asked] = set()
-    forbidden: list[str] = []
-    for line in cluster.audit_log.read_text().splitlines():
-        entry = json.loads(line)
-        if entry["user"].get("username") not in accounts or "objectRef" not in entry:
-            continue
-        thing = entry["objectRef"]
-        resource = "/".join(filter(None, (thing.get("resource"), thing.get("subresource"))))
-        asked.add((entry["verb"], thing.get("apiGroup", ""), resource))
-        if entry.get("responseStatus", {}).get("code") == 403:
-            forbidden.append(entry["requestURI"])
-    return asked, forbidden
-
-
-def granted(cluster_helm: Helm) -> set[Asked]:
-    """What the release's roles allow its accounts; the role for callers is not theirs."""
-    objects = [one for one in yaml.safe_load_all(cluster_helm.run("get", "manifest", RUN, "--namespace", RUN)) if one]
-    return {
-        (verb, group, resource)
-        for one in objects
-        if one["kind"] in {"Role", "ClusterRole"} and not one["metadata"]["name"].endswith("-view")
-        for rule in one.get("rules") or ()
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-
-
 @pytest.mark.usefixtures("lived")
 def test_nothing_is_asked_for_beyond_the_rights(
     installed: Installed, cluster: LocalCluster, cluster_helm: Helm
 ) -> None:
-    asked, forbidden = asked_by(cluster, installed.accounts)
-    assert forbidden == []
-    of_everybody = {("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
-    of_kube_system = {("get", "", "configmaps")}  # by the cluster's own role for API servers
-    assert asked - granted(cluster_helm) - of_everybody - of_kube_system == set()
-
-
-@pytest.mark.usefixtures("lived")
-def test_no_right_is_superfluous(
-    installed: Installed, cluster: LocalCluster, cluster_helm: Helm, tmp_path: Path
-) -> None:
-    """Each verb on each resource that this cluster serves was asked for; the rest follow from the catalogue.
-
-    But for `get`, which is for owners that are met by their children first: a matter of chance.
-    """
-    served = served_by(Kubectl(find_binaries(print), cluster.kubeconfig, tmp_path))
-    asked, _ = asked_by(cluster, installed.accounts)
-    assert {right for right in granted(cluster_helm) - asked if right[1:] in served and right[0] != "get"} == set()
-
-
-def served_by(kubectl: Kubectl) -> set[tuple[str, str]]:
-    """Every group and resource that the cluster serves."""
-    groups = json.loads(kubectl("get", "--raw", "/apis"))["groups"]
-    places = {"": "/api/v1", **{one["name"]: f"/apis/{one['preferredVersion']['groupVersion']}" for one in groups}}
-    return {
-        (group, resource["name"])
-        for group, place in places.items()
-        for resource in json.loads(kubectl("get", "--raw", place))["resources"]
-    }
+    objects = [one for one in yaml.safe_load_all(cluster_helm.run("get", "manifest", RUN, "--namespace", RUN)) if one]
+    granted = {account: rights_of_account(objects, account.rpartition(":")[2]) for account in installed.accounts}
+    asked = [one for one in requests(cluster.audit_log.read_text().splitlines()) if one.username in granted]
+    assert {one.username for one in asked if one.resource} == set(granted)
+    assert faults(asked, granted) == []
