@@ -68,6 +68,7 @@ bench: setup ## the benchmarks of docs/benchmarks.md
 docs: setup ## write the generated reference pages anew
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/generate_rights.py
+	@$(BIN)/python docs/generate_rights_page.py
 	@$(BIN)/python docs/generate_api.py
 	@$(BIN)/python docs/generate_chart.py
 

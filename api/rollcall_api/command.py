@@ -26,6 +26,7 @@ from rollcall_api.protocol import Protocol
 from rollcall_api.records import Records
 from rollcall_api.reviews import ClusterReviewer
 from rollcall_api.rights import NobodyAsked, ReviewedRights, Reviewer, Rights
+from rollcall_api.self_reviews import SelfReviewer
 
 DRAIN_SECONDS = 10
 """How long requests may take to end after SIGTERM."""
@@ -88,7 +89,8 @@ async def _who_is_asked(settings: Settings, records: Records, stack: AsyncExitSt
     applications = None if api.applications_file is None else ApplicationsFile(api.applications_file)
     keys = await stack.enter_async_context(_keys(api)) if api.authentication == "oidc" else None
     access = find_access(api.kube_context)
-    reviewer: Reviewer = await stack.enter_async_context(ClusterReviewer.opened(access))
+    asks = SelfReviewer if api.reviews == "self" else ClusterReviewer
+    reviewer: Reviewer = await stack.enter_async_context(asks.opened(access))
     if keys is not None:
         reviewer = OidcReviewer(api.oidc, keys, reviewer, reviews_other_tokens=applications is not None)
     rights = ReviewedRights(reviewer, records.namespaces, keep_seconds=api.review_cache_seconds)

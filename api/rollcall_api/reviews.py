@@ -42,19 +42,7 @@ class ClusterReviewer:
     async def who_is(self, token: str) -> Caller | None:
         """Whose token it is; ``None`` where the API server does not know it."""
         status = await self._review(_TOKEN_REVIEWS, "TokenReview", "authentication.k8s.io/v1", {"token": token})
-        user = status.get("user")
-        if status.get("authenticated") is not True or not isinstance(user, Mapping):
-            return None
-        username = str(user.get("username") or "")
-        if not username:
-            return None
-        extra = user.get("extra") or {}
-        return Caller(
-            username=username,
-            uid=str(user.get("uid") or ""),
-            groups=tuple(str(group) for group in user.get("groups") or ()),
-            extra=tuple((str(key), tuple(str(value) for value in values or ())) for key, values in extra.items()),
-        )
+        return caller_of(status.get("user")) if status.get("authenticated") is True else None
 
     async def may_list(self, caller: Caller, namespace: str | None) -> bool:
         """Whether the caller may list workloads in the namespace, or in all of them (``None``)."""
@@ -74,13 +62,38 @@ class ClusterReviewer:
             "resourceAttributes": dict(attributes),
         }
         status = await self._review(_ACCESS_REVIEWS, "SubjectAccessReview", "authorization.k8s.io/v1", spec)
-        return status.get("allowed") is True and status.get("denied") is not True
+        return is_allowed(status)
 
-    async def _review(self, path: str, kind: str, version: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
-        body = {"apiVersion": version, "kind": kind, "spec": spec}
+    async def _review(
+        self, path: str, kind: str, version: str, spec: Mapping[str, Any] | None, *, token: str | None = None
+    ) -> Mapping[str, Any]:
+        """The status of a review that is asked for with our own credentials, or with a token."""
+        body = {"apiVersion": version, "kind": kind, **({} if spec is None else {"spec": spec})}
         async with self._at_once:
-            answer = await post_json(self._session, self._server, path, body)
+            answer = await post_json(self._session, self._server, path, body, token=token)
         status = answer.get("status")
         if not isinstance(status, Mapping):
             raise ClusterError(f"The Kubernetes API answered a {kind} without a status.")
         return status
+
+
+def caller_of(user: object, *, token: str = "") -> Caller | None:
+    """The caller that a review's ``UserInfo`` describes; ``None`` where it names nobody."""
+    if not isinstance(user, Mapping):
+        return None
+    username = str(user.get("username") or "")
+    if not username:
+        return None
+    extra = user.get("extra") or {}
+    return Caller(
+        username=username,
+        uid=str(user.get("uid") or ""),
+        groups=tuple(str(group) for group in user.get("groups") or ()),
+        extra=tuple((str(key), tuple(str(value) for value in values or ())) for key, values in extra.items()),
+        token=token,
+    )
+
+
+def is_allowed(status: Mapping[str, Any]) -> bool:
+    """Whether the status of an access review is a plain yes."""
+    return status.get("allowed") is True and status.get("denied") is not True

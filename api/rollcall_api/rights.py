@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 
@@ -31,7 +31,7 @@ _CHALLENGE = 'Bearer realm="rollcall"'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Whom a token belongs to, as the API server or the issuer says. The token itself is not part of it."""
+    """Whom a token belongs to, as the API server or the issuer says."""
 
     username: str
     uid: str
@@ -39,6 +39,12 @@ class Caller:
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
     good_for_seconds: float = math.inf
     """How much longer the token will be good, as far as that is known."""
+    token: str = field(default="", repr=False)
+    """The token itself, for a reviewer that asks with it; else it is not part of the caller."""
+
+
+class TokenEndedError(ClusterError):
+    """A caller's token is nobody's any more; it was a moment ago."""
 
 
 class Reviewer(Protocol):
@@ -149,6 +155,8 @@ class ReviewedRights:
                     return _Answer(None, math.inf)
                 until = self._clock() + caller.good_for_seconds
                 return _Answer(await ask(caller), until)
+        except TokenEndedError:
+            return _Answer(None, math.inf)
         except TimeoutError as error:
             raise ClusterError("The Kubernetes API took too long to review a token.") from error
 
@@ -163,7 +171,7 @@ class ReviewedRights:
             async with asyncio.TaskGroup() as group:
                 asked = {name: group.create_task(self._reviewer.may_list(caller, name)) for name in namespaces}
         except* ClusterError as errors:
-            raise ClusterError(str(errors.exceptions[0])) from errors
+            raise errors.exceptions[0] from None
         return frozenset(name for name, answer in asked.items() if answer.result())
 
 

@@ -49,12 +49,32 @@ class Access:
         """The server's address."""
         return str(self.configuration.host)
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether nobody else can take the server's place: its certificate is checked."""
+        return self.server.startswith("https://") and bool(self.configuration.verify_ssl)
+
     def session(self, trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
         """A session that is let in; the caller closes it."""
+        context = self._ssl()
+        if isinstance(context, ssl.SSLContext) and self.configuration.cert_file:
+            context.load_cert_chain(self.configuration.cert_file, self.configuration.key_file)
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl()),
+            connector=aiohttp.TCPConnector(limit=0, ssl=context),
             middlewares=(self._authorise,),
             trace_configs=[trace] if trace is not None else None,
+            headers={"User-Agent": "rollcall"},
+        )
+
+    def session_without_credentials(self) -> aiohttp.ClientSession:
+        """A session in which each request says for itself who asks; the caller closes it.
+
+        No client certificate, for it would count before a request's token; no cookies, which could carry one request's
+        caller into the next.
+        """
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl()),
+            cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "rollcall"},
         )
 
@@ -80,8 +100,6 @@ class Access:
         if not self.configuration.verify_ssl:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        if self.configuration.cert_file:
-            context.load_cert_chain(self.configuration.cert_file, self.configuration.key_file)
         return context
 
 
@@ -118,9 +136,13 @@ async def get_json(
     return await _request(session, "GET", server + path, path, params=params, headers=headers)
 
 
-async def post_json(session: aiohttp.ClientSession, server: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """One review. Raises as :func:`get_json`."""
-    return await _request(session, "POST", server + path, path, json=body)
+async def post_json(
+    session: aiohttp.ClientSession, server: str, path: str, body: Mapping[str, Any], *, token: str | None = None
+) -> dict[str, Any]:
+    """One review, with the credentials of the session or with this bearer token. Raises as :func:`get_json`."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    # What is sent may hold a token, and is for this server alone.
+    return await _request(session, "POST", server + path, path, json=body, headers=headers, allow_redirects=False)
 
 
 async def cluster_uid(session: aiohttp.ClientSession, server: str) -> str:
@@ -184,7 +206,7 @@ async def _request(
 ) -> dict[str, Any]:
     try:
         async with session.request(method, url, timeout=_TIMEOUT, **arguments) as response:
-            if response.status >= 400:  # noqa: PLR2004 - HTTP
+            if response.status >= 300:  # noqa: PLR2004 - HTTP
                 raise ApiStatusError(response.status, path)
             answer = await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:

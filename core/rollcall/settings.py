@@ -190,6 +190,12 @@ class ApiSettings(BaseModel):
         "oidc: tokens of an issuer, and SubjectAccessReview.",
     )
     oidc: OidcSettings = Field(default_factory=OidcSettings)
+    reviews: Literal["delegated", "self"] = Field(
+        default="delegated",
+        description="How the cluster is asked about a caller. delegated: with TokenReview and SubjectAccessReview, for "
+        "which the API needs a ClusterRole; self: with the caller's own token (SelfSubjectReview and "
+        "SelfSubjectAccessReview), for which it needs no right at all.",
+    )
     kube_context: str | None = Field(
         default=None, description="Context of the kubeconfig whose API server is asked; by default as the operator."
     )
@@ -257,6 +263,21 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}CLUSTER__ID: must be set with {PREFIX}OPERATOR__NAMESPACES; the cluster's own uid is that of "
                 "kube-system, which Roles in other namespaces do not let the operator read",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_token_to_ask_with(self) -> Self:
+        if self.api.reviews == "self" and self.api.authentication == "oidc":
+            raise ValueError(
+                f"{PREFIX}API__REVIEWS=self: asks the cluster with the caller's own token, and with "
+                f"{PREFIX}API__AUTHENTICATION=oidc that is the issuer's and none of the cluster's; where the API "
+                f"server itself takes the issuer's tokens, {PREFIX}API__AUTHENTICATION=kubernetes lets them in"
+            )
+        if self.api.reviews == "self" and self.api.aggregated.enabled:
+            raise ValueError(
+                f"{PREFIX}API__REVIEWS=self: asks the cluster with the caller's own token, and with "
+                f"{PREFIX}API__AGGREGATED__ENABLED the cluster's API server hands on the caller's name and no token"
             )
         return self
 

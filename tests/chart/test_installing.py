@@ -1,11 +1,10 @@
 """The chart is installed into a real cluster, and what it says there is run, with its own rights and no others.
 
-No image can run here, so the containers' words are started as processes (`support.pod_processes`). The aggregated API's
-Service is made to name this machine: an address of loopback is none that a Service may have.
+No image can run here, so the containers' words are started as processes (`support.pod_processes`), and the aggregated
+API's Service is made to name this machine (`support.served_here`).
 """
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,14 @@ import psycopg
 import pytest
 import yaml
 from kubernetes import client
+from support.audit_log import faults, requests
+from support.chart_rights import rights_of_account
 from support.cluster_objects import a_pod, a_project, remove_namespace
 from support.helm import CHART, Helm
 from support.kubectl import Kubectl
-from support.pod_processes import PodProcesses
 from support.rows import eventually
+from support.running_release import running_release
+from support.served_here import ServedHere
 
 from rollcall.settings import DatabaseSettings
 from rollcall_cluster.binaries import find_binaries
@@ -78,9 +80,9 @@ def test_a_password_outlives_upgrades_and_its_volume_the_release(
 class Installed:
     """The release whose words run."""
 
-    def __init__(self, address: str, api: PodProcesses, operator: PodProcesses) -> None:
+    def __init__(self, address: str, accounts: Mapping[str, str]) -> None:
         self.address = address
-        self.accounts = [f"system:serviceaccount:{RUN}:{one.service_account}" for one in (api, operator)]
+        self.accounts = list(accounts.values())
 
 
 @pytest.fixture(scope="module")
@@ -117,49 +119,15 @@ def installed(
     }
     cluster_helm.run("install", RUN, str(CHART), "--namespace", RUN, values=values)
     folder = tmp_path_factory.mktemp("installed")
-    started = []
+    address = f"http://127.0.0.1:{api_port}"
     try:
-        pods = {}
-        for name in ("operator", "api"):
-            account = f"{RUN}-rollcall-{name}"
-            pods[name] = PodProcesses(api, account, RUN, folder, cluster.kubeconfig_of(RUN, account))
-            assert pods[name].service_account == account
-            migrate = pods[name].initial("migrate")
-            started.append(migrate)
-            migrate.start()
-            eventually(lambda migrate=migrate: migrate.is_running, lambda running: not running)
-            assert "The schema is at" in migrate.log.read_text()
-        for name in ("operator", "api"):
-            program = pods[name].container(name)
-            started.append(program)
-            program.start()
-        installed = Installed(f"http://127.0.0.1:{api_port}", pods["api"], pods["operator"])
-        eventually(lambda: status_of(f"{installed.address}/readyz"), lambda status: status == 200)
-        _name_this_machine(api, kubectl_port)
-        yield installed
+        with running_release(cluster, api, RUN, folder, address) as accounts:
+            ServedHere(api, RUN, f"{RUN}-rollcall-api").begin(kubectl_port)
+            yield Installed(address, accounts)
     finally:
-        for program in reversed(started):
-            program.stop()
         cluster_helm.run("uninstall", RUN, "--namespace", RUN)
         for namespace in (RUN, PROJECT):
             remove_namespace(api, namespace)
-
-
-def _name_this_machine(api: client.ApiClient, port: int) -> None:
-    core: Any = client.CoreV1Api(api)
-    registered: Any = client.ApiregistrationV1Api(api)
-    name = f"{RUN}-rollcall-api"
-    core.delete_namespaced_service(name, RUN)
-    spec = {"type": "ExternalName", "externalName": "localhost"}
-    core.create_namespaced_service(RUN, {"metadata": {"name": name}, "spec": spec})
-    registered.patch_api_service("v1.rollcall.dev", {"spec": {"service": {"port": port}}})
-
-
-def status_of(address: str) -> int:
-    try:
-        return httpx.get(address, trust_env=False).status_code
-    except httpx.TransportError:
-        return 0
 
 
 def a_viewer(name: str) -> list[dict[str, Any]]:
@@ -213,70 +181,12 @@ def test_kubectl_shows_them_by_the_charts_own_certificate(cluster: LocalCluster,
     assert row.split()[:4] == [PROJECT, "train.pod", "Pod", "Running"]
 
 
-Asked = tuple[str, str, str]
-"""A verb, an API group, and a resource with its subresource."""
-
-
-def asked_by(cluster: LocalCluster, accounts: list[str]) -> tuple[set[Asked], list[str]]:
-    """What the release's accounts asked the API server for, and what of it was forbidden."""
-    asked: set[Asked] = set()
-    forbidden: list[str] = []
-    for line in cluster.audit_log.read_text().splitlines():
-        entry = json.loads(line)
-        if entry["user"]["username"] not in accounts or "objectRef" not in entry:
-            continue
-        thing = entry["objectRef"]
-        resource = "/".join(filter(None, (thing.get("resource"), thing.get("subresource"))))
-        asked.add((entry["verb"], thing.get("apiGroup", ""), resource))
-        if entry.get("responseStatus", {}).get("code") == 403:
-            forbidden.append(entry["requestURI"])
-    return asked, forbidden
-
-
-def granted(cluster_helm: Helm) -> set[Asked]:
-    """What the release's roles allow its accounts; the role for callers is not theirs."""
-    objects = [one for one in yaml.safe_load_all(cluster_helm.run("get", "manifest", RUN, "--namespace", RUN)) if one]
-    return {
-        (verb, group, resource)
-        for one in objects
-        if one["kind"] in {"Role", "ClusterRole"} and not one["metadata"]["name"].endswith("-view")
-        for rule in one.get("rules") or ()
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-
-
 @pytest.mark.usefixtures("lived")
 def test_nothing_is_asked_for_beyond_the_rights(
     installed: Installed, cluster: LocalCluster, cluster_helm: Helm
 ) -> None:
-    asked, forbidden = asked_by(cluster, installed.accounts)
-    assert forbidden == []
-    of_everybody = {("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
-    of_kube_system = {("get", "", "configmaps")}  # by the cluster's own role for API servers
-    assert asked - granted(cluster_helm) - of_everybody - of_kube_system == set()
-
-
-@pytest.mark.usefixtures("lived")
-def test_no_right_is_superfluous(
-    installed: Installed, cluster: LocalCluster, cluster_helm: Helm, tmp_path: Path
-) -> None:
-    """Each verb on each resource that this cluster serves was asked for; the rest follow from the catalogue.
-
-    But for `get`, which is for owners that are met by their children first: a matter of chance.
-    """
-    served = served_by(Kubectl(find_binaries(print), cluster.kubeconfig, tmp_path))
-    asked, _ = asked_by(cluster, installed.accounts)
-    assert {right for right in granted(cluster_helm) - asked if right[1:] in served and right[0] != "get"} == set()
-
-
-def served_by(kubectl: Kubectl) -> set[tuple[str, str]]:
-    """Every group and resource that the cluster serves."""
-    groups = json.loads(kubectl("get", "--raw", "/apis"))["groups"]
-    places = {"": "/api/v1", **{one["name"]: f"/apis/{one['preferredVersion']['groupVersion']}" for one in groups}}
-    return {
-        (group, resource["name"])
-        for group, place in places.items()
-        for resource in json.loads(kubectl("get", "--raw", place))["resources"]
-    }
+    objects = [one for one in yaml.safe_load_all(cluster_helm.run("get", "manifest", RUN, "--namespace", RUN)) if one]
+    granted = {account: rights_of_account(objects, account.rpartition(":")[2]) for account in installed.accounts}
+    asked = [one for one in requests(cluster.audit_log.read_text().splitlines()) if one.username in granted]
+    assert {one.username for one in asked if one.resource} == set(granted)
+    assert faults(asked, granted) == []

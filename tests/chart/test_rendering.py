@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client
 from support.chart_cases import CASES, NEEDS_AN_OPERATOR, REFUSED
 from support.dry_run import refusal
@@ -178,3 +179,54 @@ def test_the_same_values_give_the_same_objects_but_for_the_password(helm: Helm) 
         return [one for one in helm.render(CASES["everything"]) if one["kind"] != "Secret"]
 
     assert without_secrets() == without_secrets()
+
+
+NAMED = [case for case in CASES if case.startswith("named namespaces")]
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_for_named_namespaces_nothing_is_made_that_is_the_clusters(helm: Helm, case: str) -> None:
+    objects = helm.render(CASES[case])
+    assert {one["kind"] for one in objects} & {"ClusterRole", "ClusterRoleBinding", "APIService"} == set()
+    assert {one["metadata"].get("namespace") for one in objects} - {"rollcall", "team-a", "team-b"} == set()
+    operator, api = (
+        {variable["name"]: variable.get("value") for variable in container["env"]}
+        for name in ("rollcall-operator", "rollcall-api")
+        for container in pod_templates(objects)[name]["spec"]["containers"]
+    )
+    assert operator["ROLLCALL_OPERATOR__NAMESPACES"] == ",".join(CASES[case]["rbac"]["namespaces"])
+    assert api["ROLLCALL_API__REVIEWS"] == "self"
+
+
+def test_each_named_namespace_has_the_operators_role_and_the_callers(helm: Helm) -> None:
+    objects = helm.render(CASES["named namespaces: viewers"])
+
+    def held(kind: str, part: str) -> dict[tuple[str, str], Any]:
+        return {
+            (one["metadata"]["namespace"], one["metadata"]["name"]): one[part] for one in objects if one["kind"] == kind
+        }
+
+    rules, subjects = held("Role", "rules"), held("RoleBinding", "subjects")
+    reads = yaml.safe_load((CHART / "files" / "operator-namespace-rules.yaml").read_text())
+    sees = [{"apiGroups": ["rollcall.dev"], "resources": ["workloads"], "verbs": ["get", "list", "watch"]}]
+    account = [{"kind": "ServiceAccount", "name": "rollcall-operator", "namespace": "rollcall"}]
+    for namespace in ("team-a", "team-b"):
+        assert rules[namespace, "rollcall-operator"] == reads
+        assert rules[namespace, "rollcall-view"] == sees
+        assert subjects[namespace, "rollcall-operator"] == account
+        assert [one["kind"] for one in subjects[namespace, "rollcall-view"]] == ["Group", "User", "ServiceAccount"]
+    assert {place for place in rules if place[0] == "rollcall"} == {
+        ("rollcall", "rollcall-operator-lease"),
+        ("rollcall", "rollcall-operator-kinds"),
+    }
+    assert set(rules) == set(subjects)
+
+
+def test_the_whole_cluster_is_not_narrowed(helm: Helm) -> None:
+    names = {
+        variable["name"]
+        for template in pod_templates(helm.render({})).values()
+        for container in containers(template)
+        for variable in container.get("env", [])
+    }
+    assert names & {"ROLLCALL_OPERATOR__NAMESPACES", "ROLLCALL_API__REVIEWS"} == set()

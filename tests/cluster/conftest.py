@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from kubernetes import client
+from support import audit_log
 from support.cluster_objects import a_project, remove_namespace, wait_for_rights
+from support.lacking_rights import AUTH_DELEGATOR, AUTHENTICATION_READER, Right, rights_in
 from support.operator_process import OperatorProcess
 from support.rows import Rows
 
@@ -16,6 +18,9 @@ from rollcall_cluster.binaries import Binaries, find_binaries
 from rollcall_cluster.control_plane import LocalCluster
 
 RIGHTS = SAMPLES.parent / "manifests"
+
+_TOKENS = Right(group="", resource="serviceaccounts/token", verb="create")
+"""Of an application's ServiceAccount. Which, a test's own Role says; that others are refused is tested there."""
 
 OperatorOf = Callable[..., OperatorProcess]
 
@@ -28,7 +33,11 @@ def binaries() -> Binaries:
 
 @pytest.fixture(scope="session")
 def cluster(binaries: Binaries) -> Iterator[LocalCluster]:
-    """A cluster with GPU nodes, the PyTorchJob kind and the operator's rights."""
+    """A cluster with GPU nodes, the PyTorchJob kind and the operator's rights.
+
+    In the end its audit log says that no process ever ran as anybody but a ServiceAccount, and that those of the
+    documented rights asked for nothing else and were refused nothing.
+    """
     with LocalCluster(binaries, audit=True) as cluster, cluster.api_client() as api:
         create_nodes(api)
         rollcall = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "rollcall"}}
@@ -36,6 +45,16 @@ def cluster(binaries: Binaries) -> Iterator[LocalCluster]:
         apply_objects(api, [rollcall, *read_documents(files)])
         wait_for_rights(api)
         yield cluster
+        assert audit_log.faults_in(cluster.audit_log, granted()) == []
+
+
+def granted() -> dict[str, list[Right]]:
+    """What the accounts of the documented rights may, by username."""
+    aggregated = rights_in(RIGHTS / "aggregated-api-rights.yaml")
+    return {
+        "system:serviceaccount:rollcall:rollcall-operator": [*rights_in(RIGHTS / "operator-rights.yaml")],
+        "system:serviceaccount:rollcall:rollcall-api": [*AUTH_DELEGATOR, *aggregated, *AUTHENTICATION_READER, _TOKENS],
+    }
 
 
 @pytest.fixture(scope="session")

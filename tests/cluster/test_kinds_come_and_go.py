@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 from kubernetes import client
-from kubernetes.client.exceptions import ApiException
-from support.cluster_objects import a_pod
+from support.cluster_objects import a_pod, remove_definition
 from support.kind_definitions import definitions
 from support.operator_process import OperatorProcess
 from support.rows import Rows, eventually
@@ -35,23 +34,6 @@ def install(apply: Apply) -> Iterator[Callable[[str], None]]:
     apply(*(DEFINITIONS[kind] for kind in installed))
 
 
-def uninstall(api: client.ApiClient, kind: str) -> None:
-    """Delete the definition of a kind, and with it all of its objects."""
-    extensions: Any = client.ApiextensionsV1Api(api)
-    name = DEFINITIONS[kind]["metadata"]["name"]
-
-    def is_there() -> bool:
-        try:
-            extensions.delete_custom_resource_definition(name)
-        except ApiException as error:
-            if error.status != 404:
-                raise
-            return False
-        return True
-
-    eventually(is_there, lambda there: not there)
-
-
 def a_request(project: str, name: str) -> dict[str, Any]:
     """A SPOTRequest that says it runs."""
     metadata = {"name": name, "namespace": project}
@@ -67,7 +49,7 @@ def say(api: client.ApiClient, project: str, name: str, group: str, version: str
 def test_a_kind_is_installed_removed_and_installed_again(
     operator_of: OperatorOf, install: Any, project: str, apply: Apply, rows: Rows, api: client.ApiClient
 ) -> None:
-    uninstall(api, "SPOTRequest")
+    remove_definition(api, DEFINITIONS["SPOTRequest"])
     with operator_of(**SHORT) as operator:
         apply(a_pod(project, "bystander"))
         bystander = rows.until(project, "bystander", phase="Running")
@@ -77,7 +59,7 @@ def test_a_kind_is_installed_removed_and_installed_again(
             apply(a_request(project, "w"))
             say(api, project, "w", "egx.nvidia.io", "v1", "spotrequests", {"phase": "Running"})
             uids.append(rows.until(project, "w", type="SPOTRequest", phase="Running")["uid"])
-            uninstall(api, "SPOTRequest")
+            remove_definition(api, DEFINITIONS["SPOTRequest"])
             eventually(lambda: rows.live(project, "w"), lambda row: not row)
         gone = rows.deleted(project, "w")
         assert [row["uid"] for row in gone] == uids
@@ -93,7 +75,7 @@ def test_a_kind_is_watched_in_a_version_that_its_group_does_not_prefer(
     operator_of: OperatorOf, install: Any, project: str, apply: Apply, rows: Rows, api: client.ApiClient
 ) -> None:
     """Katib's v1beta1 beside the training operator's v1: a group prefers one version for all of its kinds."""
-    uninstall(api, "Experiment")
+    remove_definition(api, DEFINITIONS["Experiment"])
     apis: Any = client.ApisApi(api)
 
     def preferred() -> str:

@@ -21,6 +21,7 @@ Apply = Callable[..., None]
 OperatorOf = Callable[..., OperatorProcess]
 
 OPERATOR = "system:serviceaccount:rollcall:rollcall-operator"
+POWERLESS = "powerless"
 
 
 def test_the_operator_reads_and_holds_its_lease_and_nothing_else(
@@ -44,7 +45,8 @@ def test_the_operator_reads_and_holds_its_lease_and_nothing_else(
 
 
 def by_operator(line: dict[str, Any]) -> bool:
-    return line["user"]["username"] == OPERATOR
+    # Who sends a token that is nobody's has no name.
+    return line["user"].get("username") == OPERATOR
 
 
 def resource_of(line: dict[str, Any]) -> str:
@@ -60,6 +62,17 @@ def two_projects(api: client.ApiClient, apply: Apply, project: str) -> Iterator[
     remove_namespace(api, other)
 
 
+@pytest.fixture(params=["delegated", "self", "self, and an admin's certificate"])
+def asked(request: pytest.FixtureRequest, cluster: LocalCluster, apply: Apply) -> dict[str, str]:
+    """How the API asks about callers, and as whom: where it asks with their tokens it needs no right, and uses none."""
+    metadata = {"name": POWERLESS, "namespace": "rollcall"}
+    apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    reviews, _, certificate = str(request.param).partition(", ")
+    account = "rollcall-api" if reviews == "delegated" else POWERLESS
+    kubeconfig = cluster.kubeconfig if certificate else cluster.kubeconfig_of("rollcall", account)
+    return {"ROLLCALL_API__REVIEWS": reviews, "KUBECONFIG": str(kubeconfig), "ROLLCALL_LOG__LEVEL": "debug"}
+
+
 @pytest.mark.anyio
 async def test_callers_see_what_rbac_lets_them_list(
     cluster: LocalCluster,
@@ -69,6 +82,7 @@ async def test_callers_see_what_rbac_lets_them_list(
     rows: Rows,
     api: client.ApiClient,
     tmp_path: Path,
+    asked: dict[str, str],
 ) -> None:
     one, other = two_projects
     nobody = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody", "namespace": "rollcall"}}
@@ -79,8 +93,8 @@ async def test_callers_see_what_rbac_lets_them_list(
     tokens = {name: cluster.token_of("rollcall", name) for name in ("nobody", "of-one", "of-all", "of-nodes")}
     wiring = Wiring(
         dsn=database.dsn.get_secret_value(),
-        kubeconfig=cluster.kubeconfig_of("rollcall", "rollcall-api"),
-        environment={"ROLLCALL_API__AUTHENTICATION": "kubernetes", "ROLLCALL_API__REVIEW_CACHE_SECONDS": "3"},
+        kubeconfig=Path(asked["KUBECONFIG"]),
+        environment={"ROLLCALL_API__AUTHENTICATION": "kubernetes", "ROLLCALL_API__REVIEW_CACHE_SECONDS": "3", **asked},
     )
     processes = RollcallProcesses(wiring, tmp_path)
     kubeconfig = cluster.kubeconfig_of("rollcall", "rollcall-operator")
@@ -118,6 +132,8 @@ async def test_callers_see_what_rbac_lets_them_list(
                     assert time.monotonic() < until, "a right that was withdrawn still holds"
             logged = processes.api.log.read_text()
             assert not any(token in logged for token in tokens.values())
+            lines = map(json.loads, cluster.audit_log.read_text().splitlines())
+            assert not [line for line in lines if line["user"].get("username", "").endswith(f":{POWERLESS}")]
         finally:
             processes.api.stop()
             for name in ("of-all", "of-nodes"):

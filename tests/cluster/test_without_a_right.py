@@ -1,4 +1,4 @@
-"""A whole operator that lacks one right: what it says, what its rows lack, and that all else goes on.
+"""A whole operator, or API, that lacks one right: what it says, what its rows lack, and that all else goes on.
 
 `test_each_right.py` has every right in turn; here is one of each verb, and the Lease.
 """
@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from kubernetes import client
-from support.cluster_objects import RBAC, a_job, a_pod
+from support.api_process import ApiProcess
+from support.cluster_objects import RBAC, a_job, a_pod, a_role, remove_definition
 from support.kind_definitions import definitions
-from support.lacking_rights import Right, rights_in
+from support.lacking_rights import AUTH_DELEGATOR, Right, rights_in
 from support.operator_process import OperatorProcess
 from support.rows import Rows, eventually
 
@@ -111,6 +113,24 @@ def reference_to(owner: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], **named}
 
 
+@pytest.mark.parametrize("verb", ["list", "watch"])
+def test_a_kind_that_comes_later_ends_an_operator_that_may_not_notice_it(
+    lacking: Start, verb: str, project: str, apply: Apply, rows: Rows, api: client.ApiClient
+) -> None:
+    (definition,) = [one for one in definitions() if one["spec"]["names"]["kind"] == "SPOTRequest"]
+    remove_definition(api, definition)
+    right = the_right(f"{verb} customresourcedefinitions.apiextensions.k8s.io")
+    short = {"operator__discovery_interval_seconds": 1, "operator__watch_limit_seconds": 8}
+    apply(a_pod(project, "bystander"))
+    with lacking(right, **short) as operator:
+        rows.until(project, "bystander", phase="Running")
+        eventually(operator.log, lambda text: f'"right": "{verb} customresourcedefinitions"' in text)
+        assert operator.readiness() == "ok"
+        apply(definition)
+        answer = eventually(operator.readiness, lambda found: found.startswith("ended"))
+    assert "No sign of life from the watch of SPOTRequest" in answer
+
+
 @pytest.mark.parametrize("right", LEASE_RIGHTS, ids=str)
 def test_without_a_right_to_the_lease_nobody_leads(lacking: Start, right: Right, api: client.ApiClient) -> None:
     coordination: Any = client.CoordinationV1Api(api)
@@ -129,3 +149,30 @@ def test_without_a_right_to_the_lease_nobody_leads(lacking: Start, right: Right,
         operator.kill()
         if right.verb != "create":
             coordination.delete_namespaced_lease(name, "rollcall")
+
+
+@pytest.mark.parametrize("given", AUTH_DELEGATOR, ids=lambda right: f"only to {right}")
+def test_an_api_that_may_not_ask_lets_nobody_in(
+    given: Right,
+    cluster: LocalCluster,
+    api: client.ApiClient,
+    database: DatabaseSettings,
+    apply: Apply,
+    tmp_path: Path,
+) -> None:
+    """It has one of its two rights."""
+    name = f"may-{given.resource}"
+    apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "rollcall"}})
+    apply(*a_role(name, None, given.rule, f"rollcall:{name}"))
+    try:
+        kubeconfig = cluster.kubeconfig_of("rollcall", name)
+        with ApiProcess(tmp_path, database, kubeconfig=kubeconfig) as asking:
+            headers = {"Authorization": f"Bearer {cluster.token_of('rollcall', name)}"}
+            answer = httpx.get(f"{asking.address}/api/v1/workloads", headers=headers, trust_env=False)
+            assert answer.status_code == 503
+            assert "403" in asking.log()
+    finally:
+        rbac: Any = client.RbacAuthorizationV1Api(api)
+        rbac.delete_cluster_role_binding(name)
+        rbac.delete_cluster_role(name)
+        client.CoreV1Api(api).delete_namespaced_service_account(name, "rollcall")

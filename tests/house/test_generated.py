@@ -24,7 +24,11 @@ def _generator(name: str) -> ModuleType:
     return module
 
 
-FILES = {**_generator("generate").FILES, **_generator("generate_rights").FILES}
+FILES = {
+    path: text
+    for name in ("generate", "generate_rights", "generate_rights_page")
+    for path, text in _generator(name).FILES.items()
+}
 ENTRIES = [entry for entry in all_entries() if not entry.ignored]
 
 

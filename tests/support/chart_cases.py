@@ -46,6 +46,15 @@ def _bundled(**values: Any) -> dict[str, Any]:
     return {"database": {"bundled": values}}
 
 
+def _named_namespaces(**values: Any) -> dict[str, Any]:
+    rbac = {"scope": "namespaces", "namespaces": ["team-a", "team-b"], **values}
+    return {"rbac": rbac, "config": {"cluster": {"id": "5a3b1c52-6f0e-4b6c-9d6e-0c3c1b6a7f10"}}}
+
+
+def _issuer(**oidc: Any) -> dict[str, Any]:
+    return {"config": {"api": {"authentication": "oidc", "oidc": oidc}}}
+
+
 CASES: dict[str, dict[str, Any]] = {
     "defaults": {},
     "another name": {"nameOverride": "roll"},
@@ -129,6 +138,23 @@ CASES: dict[str, dict[str, Any]] = {
             "extraRules": [{"apiGroups": ["example.com"], "resources": ["runs"], "verbs": ["get", "list", "watch"]}]
         }
     },
+    "named namespaces": _named_namespaces(),
+    "named namespaces: viewers": _named_namespaces(
+        viewers=[
+            {"kind": "Group", "name": "sso:team-a"},
+            {"kind": "User", "name": "ada@example.com"},
+            {"kind": "ServiceAccount", "name": "reports", "namespace": "team-a"},
+        ]
+    ),
+    "named namespaces: a taught kind": _named_namespaces(
+        extraRules=[{"apiGroups": ["example.com"], "resources": ["runs"], "verbs": ["get", "list", "watch"]}]
+    ),
+    "named namespaces: no rights": _named_namespaces(create=False),
+    "named namespaces: applications": {
+        **_named_namespaces(namespaces=["team-a"]),
+        "applications": [REPORTS],
+        "networkPolicy": {"enabled": True},
+    },
     "kinds taught elsewhere": {"config": {"operator": {"kindsNamespace": "team-a"}}},
     "an application": {"applications": [REPORTS]},
     "applications": {
@@ -142,6 +168,11 @@ CASES: dict[str, dict[str, Any]] = {
     "prometheus": {
         "config": {"prometheus": {"url": "https://prometheus.monitoring:9090", "timeoutSeconds": 2.5}},
         "prometheus": {"tokenSecret": "prometheus", "caSecret": "prometheus-ca"},
+    },
+    "an issuer": _issuer(issuer="https://sso.example.com/realms/lab", audiences=["rollcall"], groupsPrefix="sso:"),
+    "an issuer with a certificate of its own": {
+        **_issuer(issuer="https://sso.example.com", audiences=["rollcall", "rollcall-cli"]),
+        "oidc": {"caSecret": "sso-ca", "caKey": "root.crt"},
     },
     "settings": {
         "config": {
@@ -267,6 +298,52 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "rules that nothing holds": (
         {"rbac": {"create": False, "extraRules": [{"apiGroups": [""], "resources": ["x"], "verbs": ["get"]}]}},
         "rbac.extraRules are given, and rbac.create is false",
+    ),
+    "no issuer": (_issuer(audiences=["rollcall"]), "oidc, and config.api.oidc.issuer is not set"),
+    "an issuer for nobody": (_issuer(issuer="https://sso.example.com"), "config.api.oidc.audiences is not set"),
+    "the authority of no issuer": (
+        {"oidc": {"caSecret": "sso-ca"}},
+        "oidc.caSecret is given, and config.api.authentication is kubernetes",
+    ),
+    "an unknown scope": ({"rbac": {"scope": "project"}}, "at '/rbac/scope'"),
+    "no namespace named": (_named_namespaces(namespaces=[]), "rbac.scope is namespaces, and rbac.namespaces is empty"),
+    "a namespace named twice": (_named_namespaces(namespaces=["a", "a"]), "at '/rbac/namespaces'"),
+    "a pattern of namespaces": (_named_namespaces(namespaces=["team-*"]), "at '/rbac/namespaces/0'"),
+    "named namespaces of a nameless cluster": (
+        {"rbac": _named_namespaces()["rbac"]},
+        "rbac.scope is namespaces, and config.cluster.id is not set",
+    ),
+    "named namespaces by tokens of an issuer": (
+        {**_named_namespaces(), "config": {**_named_namespaces()["config"], "api": {"authentication": "oidc"}}},
+        "rbac.scope is namespaces, and config.api.authentication is oidc",
+    ),
+    "named namespaces and kubectl": (
+        {**_named_namespaces(), "aggregatedApi": {"enabled": True}},
+        "rbac.scope is namespaces, and aggregatedApi.enabled is true",
+    ),
+    "namespaces named for the whole cluster": (
+        {"rbac": {"namespaces": ["team-a"]}},
+        "rbac.namespaces are given, and rbac.scope is cluster",
+    ),
+    "viewers of the whole cluster": (
+        {"rbac": {"viewers": [{"kind": "Group", "name": "team-a"}]}},
+        "rbac.viewers are given, and rbac.scope is cluster",
+    ),
+    "viewers that nothing binds": (
+        _named_namespaces(create=False, viewers=[{"kind": "Group", "name": "team-a"}]),
+        "rbac.viewers are given, and rbac.create is false",
+    ),
+    "a viewer from nowhere": (
+        _named_namespaces(viewers=[{"kind": "ServiceAccount", "name": "reports"}]),
+        "at '/rbac/viewers/0'",
+    ),
+    "a group of a namespace": (
+        _named_namespaces(viewers=[{"kind": "Group", "name": "team-a", "namespace": "team-a"}]),
+        "at '/rbac/viewers/0/namespace'",
+    ),
+    "namespaces as a setting": (
+        {"config": {"operator": {"namespaces": ["team-a"]}}},
+        "additional properties 'namespaces' not allowed",
     ),
     "kubectl by a certificate that nobody trusts": (
         {"aggregatedApi": {"enabled": True, "certificate": {"existingSecret": "rollcall-serving"}}},

@@ -1,5 +1,6 @@
 """What tests put into the real cluster, and how they take it away."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from kubernetes import client
@@ -24,6 +25,22 @@ def remove_namespace(api: client.ApiClient, name: str) -> None:
             core.read_namespace(name)
         except ApiException as error:
             return error.status != 404
+        return True
+
+    eventually(is_there, lambda there: not there)
+
+
+def remove_definition(api: client.ApiClient, definition: Mapping[str, Any]) -> None:
+    """Delete the definition of a kind, and with it all of its objects, and wait until it is gone."""
+    extensions: Any = client.ApiextensionsV1Api(api)
+
+    def is_there() -> bool:
+        try:
+            extensions.delete_custom_resource_definition(definition["metadata"]["name"])
+        except ApiException as error:
+            if error.status != 404:
+                raise
+            return False
         return True
 
     eventually(is_there, lambda there: not there)

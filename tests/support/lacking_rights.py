@@ -66,6 +66,24 @@ def rights_in(manifest: Path) -> tuple[Right, ...]:
     return rights_of(one for one in read_documents([manifest]) if one["kind"] in {"Role", "ClusterRole"})
 
 
+AUTH_DELEGATOR = (
+    Right(group="authentication.k8s.io", resource="tokenreviews", verb="create"),
+    Right(group="authorization.k8s.io", resource="subjectaccessreviews", verb="create"),
+)
+"""What Kubernetes' own ClusterRole system:auth-delegator grants."""
+
+AUTHENTICATION_READER = (
+    Right(
+        group="",
+        resource="configmaps",
+        verb="get",
+        name="extension-apiserver-authentication",
+        namespace="kube-system",
+    ),
+)
+"""What is used of Kubernetes' own Role extension-apiserver-authentication-reader."""
+
+
 class Lacking:
     """Users of a cluster, each with all of these rights but one."""
 
@@ -86,8 +104,10 @@ class Lacking:
             yield session
 
     def admin(self) -> aiohttp.ClientSession:
-        """A session with every right."""
-        return self._access.session()
+        """A session with every right, under a name that is no process of Rollcall's."""
+        session = self._access.session()
+        session.headers["User-Agent"] = "tests"
+        return session
 
     async def arrange(self) -> None:
         """Give everybody their rights, and wait until the API server knows of them."""

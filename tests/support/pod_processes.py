@@ -2,7 +2,8 @@
 
 What a kubelet would do is done here: variables are read out of ConfigMaps and Secrets, volumes written to folders. Two
 things differ from a node: a mount is a folder of the test's, so that the paths in variables are put below it, and the
-ServiceAccount's token comes in a kubeconfig, because its usual folder is this machine's.
+ServiceAccount's token comes in a kubeconfig, because its usual folder is this machine's. Where the chart names an
+address of the cluster's network, a test says what stands there instead.
 """
 
 import base64
@@ -20,13 +21,26 @@ TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 class PodProcesses:
-    """The containers of one Deployment's pod, made processes in a folder."""
+    """The containers of one Deployment's pod, made processes in a folder.
 
-    def __init__(self, api: client.ApiClient, deployment: str, namespace: str, folder: Path, kubeconfig: Path) -> None:
+    ``instead`` has values of variables that the pod must have, by name.
+    """
+
+    def __init__(
+        self,
+        api: client.ApiClient,
+        deployment: str,
+        namespace: str,
+        folder: Path,
+        kubeconfig: Path,
+        *,
+        instead: Mapping[str, str] | None = None,
+    ) -> None:
+        self._instead = dict(instead or {})
         self._core: Any = client.CoreV1Api(api)
         self._namespace = namespace
         self._folder = folder / deployment
-        self._folder.mkdir()
+        self._folder.mkdir(exist_ok=True)
         self._kubeconfig = kubeconfig
         apps: Any = client.AppsV1Api(api)
         found = apps.read_namespaced_deployment(deployment, namespace)
@@ -48,7 +62,8 @@ class PodProcesses:
     def _program(self, container: Mapping[str, Any]) -> Program:
         (command,) = container["command"]
         program = Path(sys.executable).with_name(command)
-        environment = {"PATH": os.environ["PATH"], **self._environment(container, self._mounts(container))}
+        given = self._environment(container, self._mounts(container))
+        environment = {"PATH": os.environ["PATH"], **{name: self._instead.get(name, given[name]) for name in given}}
         if any(mount["mountPath"] == TOKEN_FOLDER for mount in container["volumeMounts"]):
             environment["KUBECONFIG"] = str(self._kubeconfig)
         return Program(container["name"], [str(program), *container["args"]], self._folder, environment)

@@ -1,6 +1,6 @@
 """An API server that only answers reviews (of tokens and of access) and requests for tokens, over real HTTP.
 
-The shapes are the documented ones.
+The shapes are the documented ones. What is asked by a caller's own token is kept beside what is asked about it.
 """
 
 import asyncio
@@ -37,6 +37,9 @@ class ReviewingServer:
         self.request_headers: dict[str, str] | None = None
         """Whose word is taken about callers; the data of a ConfigMap."""
         self.request_headers_asked = 0
+        self.cookie = ""
+        """What clients are told to send along from now on."""
+        self.cookies_seen: set[str] = set()
         self.accounts: set[str] = set()
         self.lifetimes_asked: list[int] = []
         self.open = asyncio.Event()
@@ -54,6 +57,8 @@ class ReviewingServer:
         app = web.Application()
         app.router.add_post("/apis/authentication.k8s.io/v1/tokenreviews", server._token_review)
         app.router.add_post("/apis/authorization.k8s.io/v1/subjectaccessreviews", server._access_review)
+        app.router.add_post("/apis/authentication.k8s.io/v1/selfsubjectreviews", server._self_review)
+        app.router.add_post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", server._self_access_review)
         app.router.add_post("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", server._token_request)
         config_map = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
         app.router.add_get(config_map, server._config_map)
@@ -121,18 +126,40 @@ class ReviewingServer:
     async def _access_review(self, request: web.Request) -> web.Response:
         spec = await self._spec_of(request, "SubjectAccessReview")
         self.specs.append(spec)
-        attributes = spec["resourceAttributes"]
+        return await self._reviewed("SubjectAccessReview", spec["user"], spec["resourceAttributes"])
+
+    async def _self_review(self, request: web.Request) -> web.Response:
+        await self._spec_of(request, "SelfSubjectReview")
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        self.tokens_asked.append(token)
+        if token not in self.users:
+            return await self._refused()
+        return await self._answered("SelfSubjectReview", {"userInfo": self.users[token]}, self.open)
+
+    async def _self_access_review(self, request: web.Request) -> web.Response:
+        spec = await self._spec_of(request, "SelfSubjectAccessReview")
+        assert set(spec) == {"resourceAttributes"}, "nobody is asked about but whoever asks"
+        user = self.users.get(request.headers["Authorization"].removeprefix("Bearer "))
+        if user is None:
+            return await self._refused()
+        return await self._reviewed("SelfSubjectAccessReview", user["username"], spec["resourceAttributes"])
+
+    async def _refused(self) -> web.Response:
+        await self.open.wait()
+        body = {"kind": "Status", "status": "Failure", "reason": "Unauthorized", "code": 401}
+        return web.json_response(body, status=401)
+
+    async def _reviewed(self, kind: str, user: str, attributes: dict[str, Any]) -> web.Response:
         if attributes == {"group": "", "resource": "nodes", "verb": "list"}:
-            self.nodes_asked.append(spec["user"])
-            allowed = spec["user"] in self.may_list_nodes
-            return await self._answered("SubjectAccessReview", {"allowed": allowed}, self.open)
+            self.nodes_asked.append(user)
+            return await self._answered(kind, {"allowed": user in self.may_list_nodes}, self.open)
         assert (attributes["group"], attributes["resource"]) == ("rollcall.dev", "workloads")
         assert attributes["verb"] in {"get", "list", "watch"}
-        asked = (spec["user"], attributes.get("namespace"))
+        asked = (user, attributes.get("namespace"))
         self.rights_asked.append(asked)
-        allowed = asked in self.rights or (spec["user"], CLUSTER_WIDE) in self.rights
+        allowed = asked in self.rights or (user, CLUSTER_WIDE) in self.rights
         gate = self.open if asked[1] is CLUSTER_WIDE else self.open_for_projects
-        return await self._answered("SubjectAccessReview", {"allowed": allowed}, gate)
+        return await self._answered(kind, {"allowed": allowed}, gate)
 
     async def _config_map(self, _: web.Request) -> web.Response:
         self.request_headers_asked += 1
@@ -158,9 +185,10 @@ class ReviewingServer:
 
     async def _spec_of(self, request: web.Request, kind: str) -> dict[str, Any]:
         self.credentials.add(request.headers.get("Authorization"))
+        self.cookies_seen |= set(request.cookies)
         body = await request.json()
         assert body["kind"] == kind
-        return dict(body["spec"])
+        return dict(body.get("spec", {}))
 
     async def _answered(self, kind: str, status: dict[str, Any], gate: asyncio.Event) -> web.Response:
         self.in_flight += 1
@@ -170,8 +198,10 @@ class ReviewingServer:
         finally:
             self.in_flight -= 1
         if self.fault is not None:
-            return web.Response(status=self.fault.status, text=self.fault.text)
-        return web.json_response({"kind": kind, "status": status}, status=201)
+            location = {name: value for name, value in self.fault.headers.items() if name == "Location"}
+            return web.Response(status=self.fault.status, text=self.fault.text, headers=location)
+        cookie = {"Set-Cookie": self.cookie} if self.cookie else {}
+        return web.json_response({"kind": kind, "status": status}, status=201, headers=cookie)
 
 
 def _encoded(part: dict[str, Any]) -> str:
