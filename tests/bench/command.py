@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from bench import churn, cold, derivation, disk, pages, pipe
+from bench import churn, cold, derivation, disk, lists, pages, pipe
 from bench.figures import Outcome, shown
 from bench.workshop import Workshop
 from rich.console import Console
@@ -56,6 +56,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             live=words.live, pods_each=words.live_pods_each, deleted=words.deleted, requests=words.requests
         ),
     ),
+    "lists": Benchmark(lists.measure, lambda words: lists.Sizes(live=words.live, chunk=words.chunk, lists=words.lists)),
     "disk": Benchmark(
         disk.measure,
         lambda words: disk.Sizes(
@@ -176,6 +177,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--live-pods-each", type=int, default=5, metavar="N", help="pods of each of them")
     add("--deleted", type=int, default=0, metavar="N", help="deleted ones; a million takes minutes to write")
     add("--requests", type=int, default=200, metavar="N", help="for each page")
+    add("--chunk", type=int, default=500, metavar="N", help="workloads in one request of kubectl")
+    add("--lists", type=int, default=5, metavar="N", help="times that kubectl lists everything")
     add("--disk-live", type=int, default=10_000, metavar="N", help="live workloads that are weighed")
     add("--disk-deleted", type=int, default=10_000, metavar="N", help="deleted ones that are weighed")
     add("--disk-pods-each", type=int, default=4, metavar="N", help="pods of each")
