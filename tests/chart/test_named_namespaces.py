@@ -289,6 +289,9 @@ def test_what_was_made_lies_in_the_named_namespaces_and_the_releases(installed: 
     assert {namespace for _, namespace in made} == {OWN, ONE, TWO}
     assert [made[kind, TWO] for kind in ("Role", "RoleBinding")] == [2, 2]
     assert sum(count for (_, namespace), count in made.items() if namespace == TWO) == 4
+    notes = installed.helm.run("get", "notes", OWN, "--namespace", OWN)
+    assert f"namespaces: {ONE}, {TWO}, by Roles in them" in notes
+    assert f"bind the Role {OWN}-rollcall-view" in notes
 
 
 @pytest.mark.usefixtures("projects")
