@@ -28,12 +28,13 @@ class Authority:
         self.certificate = folder / f"{name}.crt"
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue_client(self, user: str, *, group: str | None = None) -> tuple[Path, Path]:
+    def issue_client(self, user: str, *, group: str | None = None, lifetime: timedelta = LIFETIME) -> tuple[Path, Path]:
         """A client certificate for a user, in a group where one is named; the paths of certificate and key."""
         parts = [x509.NameAttribute(NameOID.COMMON_NAME, user)]
         if group is not None:
             parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, group))
-        return self._issue(user.replace(":", "-"), x509.Name(parts), ExtendedKeyUsageOID.CLIENT_AUTH)
+        usage = ExtendedKeyUsageOID.CLIENT_AUTH
+        return self._issue(user.replace(":", "-"), x509.Name(parts), usage, lifetime=lifetime)
 
     def issue_server(self, name: str, *names: str) -> tuple[Path, Path]:
         """A certificate for a server on loopback, called so too; the paths of certificate and key."""
@@ -41,10 +42,16 @@ class Authority:
         return self._issue(name, subject, ExtendedKeyUsageOID.SERVER_AUTH, names)
 
     def _issue(
-        self, name: str, subject: x509.Name, usage: x509.ObjectIdentifier, names: Sequence[str] = ()
+        self,
+        name: str,
+        subject: x509.Name,
+        usage: x509.ObjectIdentifier,
+        names: Sequence[str] = (),
+        *,
+        lifetime: timedelta = LIFETIME,
     ) -> tuple[Path, Path]:
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(subject, key, usage=usage, names=names)
+        certificate = self._sign(subject, key, usage=usage, names=names, lifetime=lifetime)
         paths = self._folder / f"{name}.crt", self._folder / f"{name}.key"
         paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         write_private(paths[1], key)
@@ -57,6 +64,7 @@ class Authority:
         *,
         usage: x509.ObjectIdentifier | None,
         names: Sequence[str] = (),
+        lifetime: timedelta = LIFETIME,
     ) -> x509.Certificate:
         now = datetime.now(UTC)
         builder = (
@@ -66,7 +74,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + LIFETIME)
+            .not_valid_after(now + lifetime)
             .add_extension(x509.BasicConstraints(ca=usage is None, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)

@@ -2,9 +2,11 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +41,17 @@ def test_what_runs_is_what_is_tested() -> None:
 
     assert pins("run.txt") - pins("dev.txt") == set()
     assert pins("server.txt") - pins("run.txt") == set()
+
+
+def test_one_version_everywhere() -> None:
+    """What pyproject.toml says is what the chart installs, and what the newest entry of the changes is about."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    chart = yaml.safe_load((ROOT / "charts" / "rollcall" / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (version, version)
+    headings = re.findall(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert headings[0] == version
+    named = re.findall(r"rollcall:(\d+\.\d+\.\d+)", (ROOT / "docs" / "how-to" / "install.md").read_text())
+    assert set(named) == {version}
 
 
 def test_make_alone_prints_the_targets() -> None:

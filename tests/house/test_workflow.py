@@ -26,7 +26,12 @@ def test_actions_are_pinned_by_commit_and_keep_no_credentials(workflow: dict[Any
     assert used
     for step in used:
         assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", step["uses"])
-        assert step["with"] == {"persist-credentials": False}
+        assert step["with"]["persist-credentials"] is False
+
+
+def test_the_suite_has_the_history_in_which_it_finds_the_release_before(workflow: dict[Any, Any]) -> None:
+    (checkout,) = [step for step in workflow["jobs"]["suite"]["steps"] if "checkout" in step.get("uses", "")]
+    assert checkout["with"]["fetch-depth"] == 0
 
 
 def test_every_line_that_runs_is_a_target_that_exists(workflow: dict[Any, Any]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kubernetes import client
+from support.past_releases import PastRelease
 
 from rollcall_demo.programs import Program
 
@@ -23,7 +24,7 @@ TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 class PodProcesses:
     """The containers of one Deployment's pod, made processes in a folder.
 
-    ``instead`` has values of variables that the pod must have, by name.
+    ``instead`` has values of variables that the pod must have, by name. Of a past ``release`` it is the code that runs.
     """
 
     def __init__(
@@ -35,7 +36,9 @@ class PodProcesses:
         kubeconfig: Path,
         *,
         instead: Mapping[str, str] | None = None,
+        release: PastRelease | None = None,
     ) -> None:
+        self._release = release
         self._instead = dict(instead or {})
         self._core: Any = client.CoreV1Api(api)
         self._namespace = namespace
@@ -61,12 +64,14 @@ class PodProcesses:
 
     def _program(self, container: Mapping[str, Any]) -> Program:
         (command,) = container["command"]
-        program = Path(sys.executable).with_name(command)
+        programs = Path(sys.executable).parent if self._release is None else self._release.programs
         given = self._environment(container, self._mounts(container))
         environment = {"PATH": os.environ["PATH"], **{name: self._instead.get(name, given[name]) for name in given}}
+        if self._release is not None:
+            environment |= self._release.environment
         if any(mount["mountPath"] == TOKEN_FOLDER for mount in container["volumeMounts"]):
             environment["KUBECONFIG"] = str(self._kubeconfig)
-        return Program(container["name"], [str(program), *container["args"]], self._folder, environment)
+        return Program(container["name"], [str(programs / command), *container["args"]], self._folder, environment)
 
     def _environment(self, container: Mapping[str, Any], mounts: Mapping[str, Path]) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -34,6 +34,9 @@ class ReviewingServer:
         self.specs: list[dict[str, Any]] = []
         self.credentials: set[str | None] = set()
         self.fault: web.Response | None = None
+        self.request_headers: dict[str, str] | None = None
+        """Whose word is taken about callers; the data of a ConfigMap."""
+        self.request_headers_asked = 0
         self.cookie = ""
         """What clients are told to send along from now on."""
         self.cookies_seen: set[str] = set()
@@ -57,6 +60,8 @@ class ReviewingServer:
         app.router.add_post("/apis/authentication.k8s.io/v1/selfsubjectreviews", server._self_review)
         app.router.add_post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", server._self_access_review)
         app.router.add_post("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", server._token_request)
+        config_map = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
+        app.router.add_get(config_map, server._config_map)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
@@ -148,16 +153,19 @@ class ReviewingServer:
         if attributes == {"group": "", "resource": "nodes", "verb": "list"}:
             self.nodes_asked.append(user)
             return await self._answered(kind, {"allowed": user in self.may_list_nodes}, self.open)
-        assert (attributes["group"], attributes["resource"], attributes["verb"]) == (
-            "rollcall.dev",
-            "workloads",
-            "list",
-        )
+        assert (attributes["group"], attributes["resource"]) == ("rollcall.dev", "workloads")
+        assert attributes["verb"] in {"get", "list", "watch"}
         asked = (user, attributes.get("namespace"))
         self.rights_asked.append(asked)
         allowed = asked in self.rights or (user, CLUSTER_WIDE) in self.rights
         gate = self.open if asked[1] is CLUSTER_WIDE else self.open_for_projects
         return await self._answered(kind, {"allowed": allowed}, gate)
+
+    async def _config_map(self, _: web.Request) -> web.Response:
+        self.request_headers_asked += 1
+        if self.request_headers is None:
+            return web.Response(status=404)
+        return web.json_response({"kind": "ConfigMap", "data": self.request_headers})
 
     async def _token_request(self, request: web.Request) -> web.Response:
         spec = await self._spec_of(request, "TokenRequest")

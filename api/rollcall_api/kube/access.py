@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import re
 import secrets
-import ssl
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -96,8 +95,3 @@ async def _asked(answer: Awaitable[Found]) -> Found:
     except ClusterError as error:
         log.warning("review_failed", error=str(error))
         raise unavailable("the Kubernetes API did not say who is asking or what they may") from error
-
-
-def peer_of(tls: ssl.SSLObject | None) -> Mapping[str, Any] | None:
-    """The certificate that a client has proved to have; ``None`` without one."""
-    return None if tls is None else tls.getpeercert()

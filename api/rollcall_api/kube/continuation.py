@@ -45,7 +45,8 @@ def read(token: str, namespace: str | None, *, clock: Callable[[], float] = time
     found = _decoded(token)
     if found is None or (namespace is not None and found.after.namespace != namespace):
         raise bad_request("continue key is not valid")
-    if clock() - found.began_at > LIFETIME_SECONDS:
+    # What begins in the future, beyond what clocks differ by, was not begun by us.
+    if abs(clock() - found.began_at) > LIFETIME_SECONDS:
         raise expired(
             "The provided continue parameter is too old to display a consistent list result. "
             "You can start a new list without the continue parameter."
@@ -61,9 +62,11 @@ def _decoded(token: str) -> Continuation | None:
     except (ValueError, RecursionError):
         return None
     match content:
-        case [shape, int(version), int(began_at), str(namespace), str(name), str(uid)] if shape == _SHAPE:
+        case [int(shape), int(version), int(began_at), str(namespace), str(name), str(uid)] if shape == _SHAPE:
             texts = (namespace, name, uid)
-            if any("\x00" in text or not text.isprintable() for text in texts) or not 0 <= version < 2**63:
+            if any(isinstance(number, bool) for number in content) or not 0 <= version < 2**63:
+                return None
+            if not all(text.isprintable() for text in texts):
                 return None
             return Continuation(Place(*texts), version, began_at)
     return None

@@ -14,7 +14,7 @@ import structlog
 from rollcall.errors import StoreError
 from rollcall.settings import DatabaseSettings
 from rollcall.store.announcing import Announcement, Listener, listening
-from rollcall_api.kube.history import History
+from rollcall_api.kube.history import History, TraceLostError
 from rollcall_api.kube.reading import ObjectReader
 
 log = structlog.stdlib.get_logger(__name__)
@@ -31,7 +31,8 @@ class Following:
     def __init__(
         self, reader: ObjectReader, database: DatabaseSettings, *, quiet_seconds: float = QUIET_SECONDS
     ) -> None:
-        self.history = History()
+        self.history: History | None = None
+        """Another one where the old one cannot go on: its watches end, and their clients list anew."""
         self._reader = reader
         self._database = database
         self._quiet_seconds = quiet_seconds
@@ -62,17 +63,17 @@ class Following:
     async def began(self) -> History:
         """The history, once what is live is known."""
         await self._began.wait()
+        assert self.history is not None  # noqa: S101 - what has begun has one
         return self.history
 
-    async def moved(self, version: int, seconds: float) -> None:
-        """Wait until more is known than up to a version, at most so long."""
-        moved = self._moved
-        if self.history.version <= version and not self.ended:
-            try:
-                async with asyncio.timeout(seconds):
-                    await moved.wait()
-            except TimeoutError:
-                return
+    async def moved(self, history: History, version: int, seconds: float) -> None:
+        """Wait until a history knows more than up to a version, is over, or so long has passed."""
+        try:
+            async with asyncio.timeout(seconds):
+                while history is self.history and history.version <= version and not self.ended:
+                    await self._moved.wait()
+        except TimeoutError:
+            return
 
     async def _follow(self, listener: Listener) -> None:
         unheard = 0
@@ -82,10 +83,10 @@ class Following:
                 unheard = 0
                 await self._take(heard)
                 continue
-            version = await self._reader.version()
-            if unheard > self.history.version:
-                # Counted a while ago, and still not heard of.
-                log.warning("announcements_missed", version=unheard)
+            version, known = await self._reader.version(), (await self.began()).version
+            if unheard > known or version < known:
+                # Counted a while ago, and still not heard of; or of another time of the database.
+                log.warning("announcements_missed", version=version)
                 await self._catch_up()
             unheard = version
 
@@ -98,17 +99,29 @@ class Following:
                 return
             uids.update(dict.fromkeys(announcement.uids))
             upto = max(upto, announcement.version)
-        self.history.take(upto, uids, await self._reader.by_uid(uids))
+        history = await self.began()
+        try:
+            history.take(upto, uids, await self._reader.by_uid(uids))
+        except TraceLostError:
+            await self._catch_up(anew=True)
         self._tell()
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, *, anew: bool = False) -> None:
         version, live = await self._reader.facts()
-        if not self._began.is_set():
-            self.history.begin(version, live)
+        history = self.history
+        # A counter that is behind what is known is of a database that was restored.
+        if history is None or anew or version < history.version:
+            if history is not None:
+                log.warning("history_begun_anew", version=version, known=history.version)
+            self.history = History(version, live)
             self._began.set()
+        elif differing := history.differing(live):
+            try:
+                history.take(version, differing, await self._reader.by_uid(differing))
+            except TraceLostError:
+                await self._catch_up(anew=True)
         else:
-            differing = self.history.differing(live)
-            self.history.take(version, differing, await self._reader.by_uid(differing) if differing else [])
+            history.take(version, (), ())
         self._tell()
 
     def _tell(self) -> None:

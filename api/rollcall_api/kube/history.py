@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from rollcall.store.objects import Attribute, ObjectFacts, ObjectSelection, facts_of
 from rollcall.store.records import StoredWorkload
@@ -15,6 +16,9 @@ from rollcall_api.kube.statuses import expired
 
 MOST_CHANGES = 4096
 """Kept at most, each with its whole row: some 15 MB."""
+
+MOST_AT_ONCE = 128
+"""Handed out at once."""
 
 
 class EventType(StrEnum):
@@ -45,25 +49,22 @@ class Change:
         return EventType.ADDED if is_now else None
 
 
+class TraceLostError(Exception):
+    """What happened cannot be told: every client has to list anew."""
+
+
 class History:
-    """The facts of what is live and the latest changes."""
+    """The facts of what is live and the latest changes, from what is live at a version on."""
 
-    def __init__(self, *, most: int = MOST_CHANGES) -> None:
+    def __init__(self, version: int, live: Mapping[str, ObjectFacts], *, most: int = MOST_CHANGES) -> None:
         self._most = most
-        self._live: dict[str, ObjectFacts] = {}
-        self._names: dict[tuple[str, str], str] = {}
-        self._changes: deque[Change] = deque()
-        self.version = 0
-        """Up to where all is known."""
-        self._since = 0
-        """After which version every change is kept."""
-
-    def begin(self, version: int, live: Mapping[str, ObjectFacts]) -> None:
-        """Know what is there, and nothing of how it came about."""
         self._live = dict(live)
         self._names = {_name(facts): uid for uid, facts in self._live.items()}
-        self._changes.clear()
-        self.version = self._since = version
+        self._changes: deque[Change] = deque()
+        self.version = version
+        """Up to where all is known."""
+        self._since = version
+        """After which version every change is kept."""
 
     def differing(self, live: Mapping[str, ObjectFacts]) -> list[str]:
         """Of what is live now, and of what was, the uids that tell something new."""
@@ -75,7 +76,11 @@ class History:
         return [*found, *(uid for uid in self._live if uid not in live)]
 
     def take(self, upto: int, spoken_of: Iterable[str], rows: Iterable[StoredWorkload]) -> Sequence[Change]:
-        """Take in the rows of what was spoken of, up to a version; what is newer will be spoken of again."""
+        """Take in the rows of what was spoken of, up to a version; what is newer will be spoken of again.
+
+        Raises:
+            TraceLostError: something is gone and nobody can say what it was; this history is not to be used any more.
+        """
         found = {stored.record.uid: stored for stored in rows}
         changes: list[Change] = []
         for uid in spoken_of:
@@ -83,8 +88,7 @@ class History:
             stored = found.get(uid)
             if stored is None:
                 if before is not None:
-                    # Gone without a trace: nobody can be told what it was.
-                    return self._start_over(upto)
+                    raise TraceLostError
                 continue
             if stored.changed_version > upto:
                 continue
@@ -117,13 +121,8 @@ class History:
         del self._names[_name(before)]
         return Change(max(facts.version, before.version), uid, before, None, stored)
 
-    def _start_over(self, upto: int) -> Sequence[Change]:
-        self._changes.clear()
-        self.version = self._since = max(self.version, upto)
-        return ()
-
-    def after(self, version: int) -> Sequence[Change]:
-        """The changes after a version, oldest first.
+    def after(self, version: int, *, most: int = MOST_AT_ONCE) -> Sequence[Change]:
+        """The changes after a version, oldest first, so many at most: a slow reader is not to hold on to them all.
 
         Raises:
             StatusError: 410, the version is too old.
@@ -133,7 +132,7 @@ class History:
         if version >= self.version:
             return ()
         place = bisect_right(self._changes, version, key=lambda change: change.version)
-        return [self._changes[index] for index in range(place, len(self._changes))]
+        return list(islice(self._changes, place, place + most))
 
 
 def _name(facts: ObjectFacts) -> tuple[str, str]:

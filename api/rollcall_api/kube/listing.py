@@ -33,6 +33,8 @@ async def first_page(reader: ObjectReader, options: ListOptions) -> "Listed":
         raise expired(f"The resourceVersion for the provided list is too old: {version} ({page.version})")
     if begun is None:
         return Listed(reader, options, page, page.version, int(time.time()))
+    if begun.version > page.version:
+        raise expired("The provided continue parameter is of another time of the database. You can start a new list.")
     return Listed(reader, options, page, begun.version, begun.began_at)
 
 
@@ -49,6 +51,11 @@ class Listed:
         """What the list is as of: where a watch has to begin."""
         self.observed_at = page.observed_at
         self._began_at = began_at
+
+    @property
+    def read_version(self) -> int:
+        """What the page that was read last is as of."""
+        return self._page.version
 
     async def written(self, rendering: Rendering) -> AsyncIterator[bytes]:
         """The list in pieces: its items, then its metadata."""

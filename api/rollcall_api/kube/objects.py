@@ -3,12 +3,11 @@
 What changes by the clock alone (the totals of seconds) is left out, so that one resourceVersion is one content.
 """
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
 from rollcall.contract import Setting, detailed_workload_json
-from rollcall.store.objects import Attribute, facts_of, object_name
+from rollcall.store.objects import Attribute, facts_of, is_label_value, object_name
 from rollcall.store.records import StoredWorkload
 from rollcall_api.kube.statuses import GROUP, VERSION
 
@@ -24,7 +23,8 @@ LABELS = {
     f"{GROUP}/department": Attribute.DEPARTMENT_NAME,
     f"{GROUP}/priority-class": Attribute.PRIORITY_CLASS_NAME,
 }
-"""The labels of an object. None is of the workload's own: those are not recorded."""
+"""The labels of an object. None is of the workload's own: those are not recorded. What is no label's value, such as a
+name of more than 63 letters, is left out, and is no label for a selector either."""
 
 SPEC_KEYS = (
     "name",
@@ -70,12 +70,6 @@ STATUS_KEYS = (
     "urls",
     "externalConnections",
 )
-_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?", re.ASCII)
-
-
-def is_label_value(text: str) -> bool:
-    """Whether Kubernetes takes the text for a label's value."""
-    return _LABEL_VALUE.fullmatch(text) is not None
 
 
 def workload_object(stored: StoredWorkload) -> dict[str, Any]:

@@ -5,9 +5,10 @@ A label that no object has is absent of each: it meets ``!=``, ``notin`` and ``!
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
-from rollcall.store.objects import Attribute, Requirement
-from rollcall_api.kube.objects import LABELS, is_label_value
+from rollcall.store.objects import Attribute, Requirement, is_label_value
+from rollcall_api.kube.objects import LABELS
 from rollcall_api.kube.statuses import StatusError, bad_request
 
 FIELDS = {
@@ -56,12 +57,12 @@ def read_label_selector(text: str) -> tuple[Requirement, ...]:
 def _label_requirement(read: "re.Match[str]", text: str) -> list[Requirement]:
     if read["absent"]:
         attribute = LABELS.get(read["lacked"])
-        # Each of ours is always there, but where there is no value to it.
-        return [] if attribute is None else [Requirement(attribute, frozenset({""}))]
+        # Each of ours is always there, but where there is no value to it, or none that a label may have.
+        return [] if attribute is None else [Requirement(attribute, frozenset({""}), as_label=True)]
     attribute = LABELS.get(read["key"])
     negated = read["equal"] == "!=" or read["set"] == "notin"
     if read["equal"] is None and read["set"] is None:
-        return [NOTHING if attribute is None else Requirement(attribute, frozenset({""}), negated=True)]
+        return [NOTHING if attribute is None else Requirement(attribute, frozenset({""}), negated=True, as_label=True)]
     values = [read["value"]] if read["equal"] else [value.strip() for value in read["values"].split(",")]
     wrong = next((value for value in values if not is_label_value(value)), None)
     if wrong is not None:
@@ -98,11 +99,22 @@ def _bounded(found: Sequence[Requirement]) -> tuple[Requirement, ...]:
 
 
 def _split_outside_brackets(text: str) -> list[str]:
-    return [term for term in re.split(r",(?![^(]*\))", text) if text.strip()]
+    """The terms, in one walk along the text: whoever asks chooses how long it is."""
+    if not text.strip():
+        return []
+    ends, is_inside = [], False
+    for place, letter in enumerate(text):
+        if letter in "()":
+            is_inside = letter == "("
+        elif letter == "," and not is_inside:
+            ends.append(place)
+    return [text[begin + 1 : end] for begin, end in pairwise([-1, *ends, len(text)])]
 
 
 def _split_escaped(text: str) -> list[str]:
-    return [term for term in re.split(r"(?<!\\),", text) if term]
+    """The terms; a comma after a backslash parts none, but for a backslash that is escaped itself."""
+    parted = re.findall(r"((?:[^\\,]|\\.|\\\Z)*)(?:,|\Z)", text, re.DOTALL)
+    return [term for term in parted if term]
 
 
 def _unescaped(value: str, text: str) -> str:

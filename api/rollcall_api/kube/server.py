@@ -4,9 +4,10 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import structlog
@@ -17,7 +18,7 @@ from rollcall.cluster_access import Access, cluster_uid, get_json
 from rollcall.errors import ClusterError, SettingsError, StoreError
 from rollcall.settings import Settings
 from rollcall_api.health import RequestMeasures
-from rollcall_api.kube.access import DelegatedAccess, peer_of
+from rollcall_api.kube.access import DelegatedAccess
 from rollcall_api.kube.endpoints import Endpoints
 from rollcall_api.kube.following import Following
 from rollcall_api.kube.openapi import documents
@@ -69,13 +70,17 @@ class Trust:
         except SettingsError as error:
             log.warning("serving_certificate_unread", error=str(error))
 
-    def word_of(self, request: web.Request) -> tuple[RequestHeaderConfig | None, dict[str, object] | None]:
+    def word_of(self, request: web.Request) -> tuple[RequestHeaderConfig | None, Mapping[str, Any] | None]:
         """What is needed to find out who is asking: the configuration, and the certificate that was proved."""
         tls = None if request.transport is None else request.transport.get_extra_info("ssl_object")
-        if not isinstance(tls, ssl.SSLObject) or not self.certificates.proves_its_peer(tls):
+        if not isinstance(tls, ssl.SSLObject):
             return self.config, None
-        peer = peer_of(tls)
-        return self.config, None if peer is None else dict(peer)
+        if self.certificates.is_outdated(tls) and tls.getpeercert() and request.transport is not None:
+            # A 401 would stay one for as long as the API server keeps the connection. Cut off before an answer has
+            # begun, it asks again on a new one, whose certificate is checked anew.
+            request.transport.abort()
+            raise ConnectionAbortedError("the authority of request headers has changed")
+        return self.config, self.certificates.proved_peer(tls)
 
 
 @asynccontextmanager

@@ -1,7 +1,11 @@
 """The listener's TLS: its certificate, and the authority that signs the API server's, both as they are by now."""
 
 import ssl
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from rollcall.errors import SettingsError
 
@@ -13,13 +17,16 @@ class Certificates:
     """The context that new connections are accepted with.
 
     OpenSSL asks for it at each handshake, so that one listening socket lives through every change. A connection from
-    before a change of the authority proves nothing any more.
+    before a change of the authority proves nothing any more; a renewed serving certificate leaves all as they are.
     """
 
-    def __init__(self, certificate: Path, key: Path) -> None:
+    def __init__(self, certificate: Path, key: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._paths = certificate, key
+        self._clock = clock
         self._seen: tuple[object, ...] = ()
         self._authority = ""
+        self._trusted: WeakKeyDictionary[ssl.SSLContext, str] = WeakKeyDictionary()
+        """The authority of each context that a connection still has."""
         self._current = self._loaded()
         self.listening = self._loaded()
         """What the listening socket is opened with; it trusts nobody's certificate itself."""
@@ -35,9 +42,18 @@ class Certificates:
             self._authority = authority
             self._current = self._loaded()
 
-    def proves_its_peer(self, tls: ssl.SSLObject) -> bool:
-        """Whether a connection's client certificate was checked against what is trusted now."""
-        return bool(self._authority) and tls.context is self._current
+    def proved_peer(self, tls: ssl.SSLObject) -> Mapping[str, Any] | None:
+        """The client's certificate, where it was checked against what is trusted now and has not run out since."""
+        if not self._authority or self.is_outdated(tls) or tls.session_reused:
+            return None
+        peer = tls.getpeercert()
+        if not peer or ssl.cert_time_to_seconds(str(peer["notAfter"])) <= self._clock():
+            return None
+        return peer
+
+    def is_outdated(self, tls: ssl.SSLObject) -> bool:
+        """Whether a connection is from before the authority changed: its client has to connect again."""
+        return self._trusted.get(tls.context) != self._authority
 
     def _hand_over(self, tls: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
         tls.context = self._current
@@ -46,6 +62,9 @@ class Certificates:
         seen = self._read_state()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # A session that is taken up again shows a certificate that nobody looks at any more.
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
         context.set_alpn_protocols(["http/1.1"])
         certificate, key = self._paths
         try:
@@ -60,6 +79,7 @@ class Certificates:
         if self._authority:
             context.load_verify_locations(cadata=self._authority)
         self._seen = seen
+        self._trusted[context] = self._authority
         return context
 
     def _read_state(self) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 A watch holds no queue: it reads on from where it is. One that is too slow for what is kept is told to list anew.
 """
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -10,11 +11,11 @@ from typing import Any
 
 from rollcall_api.kube.following import Following
 from rollcall_api.kube.forms import Form, Rendering, error_event
-from rollcall_api.kube.history import Change, EventType
+from rollcall_api.kube.history import Change, EventType, History
 from rollcall_api.kube.listing import first_page
 from rollcall_api.kube.options import ListOptions
 from rollcall_api.kube.reading import ObjectReader
-from rollcall_api.kube.statuses import StatusError, too_large_version
+from rollcall_api.kube.statuses import StatusError, expired, too_large_version, unavailable
 
 BOOKMARK_SECONDS = 60.0
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
@@ -45,21 +46,28 @@ class Watch:
         self._rendering = rendering
         self._bookmark_seconds = bookmark_seconds
         self._clock = clock
+        self._history: History
         self._version = 0
         self._told: dict[str, int] | None = None
         """While the objects that were there at the start may be newer than the changes: the version of each."""
+        self._told_until = 0
+        """From which version on the changes say the same."""
         self._is_first = True
 
     async def begin(self) -> None:
         """Find out where to begin.
 
         Raises:
-            StatusError: 410 and 504 for the version.
+            StatusError: 410 and 504 for the version, 503 while the database has never answered.
         """
-        history = await self._following.began()
+        try:
+            async with asyncio.timeout(_CATCHING_UP_SECONDS):
+                history = self._history = await self._following.began()
+        except TimeoutError:
+            raise unavailable("the database has not said yet what there is") from None
         version = self._options.version or 0
         if version > history.version:
-            await self._following.moved(version - 1, _CATCHING_UP_SECONDS)
+            await self._following.moved(history, version - 1, _CATCHING_UP_SECONDS)
             if version > history.version:
                 raise too_large_version(version, history.version)
         self._version = version or history.version
@@ -87,30 +95,37 @@ class Watch:
     async def _initial_events(self) -> AsyncIterator[dict[str, Any]]:
         listed = await first_page(self._reader, self._options)
         # What this replica has not heard of yet comes later, and what it has heard of since the list once more.
-        self._version = min(listed.version, self._following.history.version)
+        self._version = min(listed.version, self._history.version)
         self._told = {}
         async for stored in listed.objects():
             self._told[stored.record.uid] = stored.changed_version
             yield self._event(EventType.ADDED.value, self._single(stored))
+        self._told_until = listed.read_version
         if self._options.initial_events and self._options.bookmarks:
             annotations = {INITIAL_EVENTS_END: "true"}
             yield self._event("BOOKMARK", self._rendering.bookmark(listed.version, annotations=annotations))
 
     async def _changes(self, until: float) -> AsyncIterator[dict[str, Any]]:
-        history = self._following.history
+        history = self._history
         bookmark_at = self._clock() + self._bookmark_seconds
         while (now := self._clock()) < until and not self._following.ended:
-            for change in history.after(self._version):
+            if history is not self._following.history:
+                raise expired(f"too old resource version: {self._version}: what happened since cannot be told")
+            changes = history.after(self._version)
+            for change in changes:
                 kind = self._kind_of(change)
                 if kind is not None:
                     yield self._event(kind.value, self._single(change.stored))
                 self._version = max(self._version, change.version)
-            self._version = max(self._version, history.version)
+            if not changes:
+                self._version = history.version
+            if self._version >= self._told_until:
+                self._told = None
             if now >= bookmark_at:
                 bookmark_at = now + self._bookmark_seconds
                 if self._options.bookmarks:
                     yield self._event("BOOKMARK", self._rendering.bookmark(self._version))
-            await self._following.moved(self._version, max(min(until, bookmark_at) - self._clock(), 0.0))
+            await self._following.moved(history, self._version, max(min(until, bookmark_at) - self._clock(), 0.0))
         if self._options.bookmarks:
             yield self._event("BOOKMARK", self._rendering.bookmark(self._version))
 

@@ -4,6 +4,7 @@ An object is called ``NAME.KIND.GROUP`` (``train.job.batch``; ``box.pod`` where 
 kinds may have objects of one name in a namespace. Every answer comes with the cluster's version as of its snapshot.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +38,15 @@ class Attribute(StrEnum):
     PRIORITY_CLASS_NAME = "priority_class_name"
 
 
+_LABEL_VALUE = r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"
+"""As Python and PostgreSQL both read it."""
+
+
+def is_label_value(text: str) -> bool:
+    """Whether Kubernetes takes the text for a label's value."""
+    return re.fullmatch(_LABEL_VALUE, text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """An attribute is one of these values, or (``negated``) is none of them; nothing is a value of its own, ''."""
@@ -44,6 +54,13 @@ class Requirement:
     attribute: Attribute
     values: frozenset[str]
     negated: bool = False
+    as_label: bool = False
+    """Whether what is no label's value counts as nothing, for no label can show it."""
+
+    def holds(self, value: str) -> bool:
+        """Whether an attribute of that value meets it."""
+        told = "" if self.as_label and not is_label_value(value) else value
+        return (told in self.values) is not self.negated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +83,7 @@ class ObjectSelection:
         """Whether an object of the cluster is one of them."""
         if self.namespace is not None and facts.values[Attribute.NAMESPACE] != self.namespace:
             return False
-        return all(
-            (facts.values[required.attribute] in required.values) is not required.negated
-            for required in self.requirements
-        )
+        return all(required.holds(facts.values[required.attribute]) for required in self.requirements)
 
     def conditions(self, table: Table) -> list[ColumnElement[bool]]:
         """The same in SQL."""
@@ -232,7 +246,10 @@ def _value(attribute: Attribute, table: Table) -> ColumnElement[str]:
 
 def _condition(required: Requirement, table: Table) -> ColumnElement[bool]:
     values = sorted(required.values)
-    found = _value(required.attribute, table) == func.any(values)
+    value = _value(required.attribute, table)
+    if required.as_label:
+        value = case((value.regexp_match(_LABEL_VALUE), value), else_="")
+    found = value == func.any(values)
     if required.attribute is Attribute.OBJECT_NAME and not required.negated:
         # The index is by the workload's own name, which ends before one of the dots.
         found = and_(table.c.name == func.any(_beginnings(values)), found)

@@ -1,0 +1,71 @@
+"""The pods of a release of the chart, an operator and an API, as processes that come and go beside those of another."""
+
+from pathlib import Path
+
+from kubernetes import client
+from support.past_releases import PastRelease
+from support.pod_processes import PodProcesses
+from support.rows import eventually
+from support.running_release import status_of
+
+from rollcall_cluster.control_plane import LocalCluster
+from rollcall_demo.programs import Program, free_ports
+
+
+class Pods:
+    """One pod of each Deployment of a release, as the cluster holds it when this is made.
+
+    ``name`` is what the release's objects are called after. Of a past ``release`` it is the code that runs.
+    """
+
+    def __init__(
+        self,
+        cluster: LocalCluster,
+        api: client.ApiClient,
+        namespace: str,
+        name: str,
+        folder: Path,
+        *,
+        dsn: str | None = None,
+        release: PastRelease | None = None,
+    ) -> None:
+        folder.mkdir()
+        api_port, operator_port = free_ports(2)
+        self.address = f"http://127.0.0.1:{api_port}"
+        self._operator = f"http://127.0.0.1:{operator_port}"
+        self._migrations: list[Program] = []
+        self._serving: list[Program] = []
+        for command, port in (("operator", operator_port), ("api", api_port)):
+            # A pod has an address of its own; here all share one, and differ by their ports.
+            own = {f"ROLLCALL_{command.upper()}__HOST": "127.0.0.1", f"ROLLCALL_{command.upper()}__PORT": str(port)}
+            account = f"{name}-{command}"
+            pod = PodProcesses(
+                api,
+                account,
+                namespace,
+                folder,
+                cluster.kubeconfig_of(namespace, account),
+                instead=own if dsn is None else {**own, "ROLLCALL_DATABASE__DSN": dsn},
+                release=release,
+            )
+            self._migrations.append(pod.initial("migrate"))
+            self._serving.append(pod.container(command))
+
+    def migrate(self) -> list[str]:
+        """What the init containers say, one after the other."""
+        for program in self._migrations:
+            program.start()
+            eventually(lambda program=program: program.is_running, lambda running: not running)
+        return [program.last_lines(1) for program in self._migrations]
+
+    def start(self) -> None:
+        """Serve, and wait until both are ready."""
+        for program in self._serving:
+            program.start()
+        for address in (self.address, self._operator):
+            eventually(lambda address=address: status_of(f"{address}/readyz"), lambda status: status == 200)
+
+    def stop(self) -> None:
+        """End, as a Deployment ends the pods of before."""
+        for program in (*self._migrations, *self._serving):
+            program.stop()
