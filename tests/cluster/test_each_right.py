@@ -26,10 +26,11 @@ from rollcall_cluster.control_plane import LocalCluster
 from rollcall_operator.cluster_state import POD, ClusterState, EventType
 from rollcall_operator.discovery import served_kinds
 from rollcall_operator.event_watch import EventWatch
+from rollcall_operator.listing import Standing
 from rollcall_operator.measures import Measures
 from rollcall_operator.owners import PATIENCE, OwnerReader
 from rollcall_operator.places import read_identity
-from rollcall_operator.sweep import Standing, Sweeper
+from rollcall_operator.sweep import Sweeper
 from rollcall_operator.teaching import Teacher
 from rollcall_operator.watched import watched_kinds
 from rollcall_operator.watches import DEFINITION
