@@ -224,13 +224,23 @@ class ClusterState:
                 self._mark(uid)
 
     def _observe_namespace(self, obj: Mapping[str, Any], *, deleted: bool) -> None:
-        self._mark_namespace(self.surroundings.saw_namespace(obj, deleted=deleted))
+        name = self.surroundings.saw_namespace(obj, deleted=deleted)
+        if name in self.surroundings.namespaces:
+            # What is derived by it is as new as it: rows that were closed for want of a label open again.
+            self.floor_version = max(self.floor_version, self.surroundings.namespaces[name].meta.resource_version)
+        self._mark_namespace(name)
 
     def _mark_namespace(self, name: str | None) -> None:
         if name is not None:
             for uid, top in self.belonging.tops().items():
                 if top.namespace == name:
                     self.dirty[uid] = None
+
+    def take_unread(self, names: frozenset[str]) -> None:
+        """Hear which namespaces may not be read while what is in them may."""
+        before, self.surroundings.unread = self.surroundings.unread, names
+        for name in before ^ names:
+            self._mark_namespace(name)
 
     def _observe_claim(self, key: KindKey, obj: Mapping[str, Any], *, deleted: bool) -> None:
         """Claims change what their users ask for and hold."""

@@ -27,16 +27,15 @@ class ServedKind:
     """Whether its group prefers that version. A group has one such version for all of its kinds, and a kind may not be
     served in it: Katib's Experiment is v1beta1 beside the training operator's v1."""
 
-    @property
-    def path(self) -> str:
-        """The path of the list over all namespaces."""
-        return f"{self.prefix}/{self.plural}"
+    def list_path(self, namespace: str | None = None) -> str:
+        """The path of the list in a namespace, or over all of them."""
+        place = f"/namespaces/{quote(namespace, safe='')}" if self.namespaced and namespace else ""
+        return f"{self.prefix}{place}/{self.plural}"
 
     def object_path(self, namespace: str | None, name: str) -> str:
         """The path of one object."""
-        place = f"/namespaces/{quote(namespace, safe='')}" if self.namespaced and namespace else ""
         # Nobody checks the name in an owner reference: it must not lead to another path.
-        return f"{self.prefix}{place}/{self.plural}/{quote(name, safe='')}"
+        return f"{self.list_path(namespace)}/{quote(name, safe='')}"
 
 
 async def served_kinds(

@@ -18,8 +18,6 @@ from rollcall.cluster_access import ApiStatusError, get_json
 from rollcall.domain.fields import elements_at, mapping_at, text_at
 from rollcall.errors import ClusterError
 
-PATH = "/api/v1/events"
-
 PAGE = 100
 """Events in one page of the list: reading a page keeps the loop for a few milliseconds."""
 
@@ -52,8 +50,12 @@ class _ExpiredError(ClusterError):
 class EventWatch:
     """Hands every Event object over as it is when it is read. Deletions say nothing: they are the server's."""
 
-    def __init__(self, session: aiohttp.ClientSession, server: str, *, refused_seconds: float) -> None:
-        """``refused_seconds``: how long a refusal holds before it is asked again."""
+    def __init__(
+        self, session: aiohttp.ClientSession, server: str, *, refused_seconds: float, namespace: str | None = None
+    ) -> None:
+        """``refused_seconds``: how long a refusal holds before it is asked again; ``namespace``: by default all are."""
+        self._path = "/api/v1/events" if namespace is None else f"/api/v1/namespaces/{namespace}/events"
+        self._where = {} if namespace is None else {"namespace": namespace}
         self._refused_seconds = refused_seconds
         self._session = session
         self._server = server
@@ -91,9 +93,9 @@ class EventWatch:
         was_refused = self._is_refused
         self._is_refused = isinstance(error, ApiStatusError) and error.status in _REFUSALS
         if not self._is_refused:
-            log.warning("events_not_read", error=str(error))
+            log.warning("events_not_read", error=str(error), **self._where)
         elif not was_refused:
-            log.warning("events_forbidden", error=str(error))
+            log.warning("events_forbidden", error=str(error), **self._where)
 
     async def _list(self, take: Take) -> str:
         """Take all that is there; the version to watch from."""
@@ -101,7 +103,7 @@ class EventWatch:
         version = ""
         while True:
             try:
-                page = await get_json(self._session, self._server, PATH, params=params)
+                page = await get_json(self._session, self._server, self._path, params=params)
             except ApiStatusError as error:
                 if error.status == HTTPStatus.GONE:
                     raise _ExpiredError(str(error)) from error
@@ -126,12 +128,12 @@ class EventWatch:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_SECONDS)
         try:
             async with self._session.get(
-                self._server + PATH, params=params, timeout=timeout, read_bufsize=LONGEST_LINE_BYTES // 2
+                self._server + self._path, params=params, timeout=timeout, read_bufsize=LONGEST_LINE_BYTES // 2
             ) as response:
                 if response.status == HTTPStatus.GONE:
                     raise _ExpiredError("The watch of events starts at a version that is forgotten.")
                 if response.status >= HTTPStatus.BAD_REQUEST:
-                    raise ApiStatusError(response.status, f"a watch of {PATH}")
+                    raise ApiStatusError(response.status, f"a watch of {self._path}")
                 self._is_refused = False
                 async for line in response.content:
                     await self._read(json.loads(line), take)

@@ -22,7 +22,10 @@ Clock = Callable[[], datetime]
 
 LONGEST_WATCH_SECONDS = 30
 
-_PATH = re.compile(r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)/(?P<plural>[^/]+)$")
+_PATH = re.compile(r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)$")
+
+Watch = tuple[KindKey, str | None]
+"""A kind, and the namespace in which it is watched; ``None`` is everywhere at once."""
 
 
 def watch_seconds(limit_seconds: float) -> int:
@@ -31,38 +34,41 @@ def watch_seconds(limit_seconds: float) -> int:
 
 
 class WatchLife:
-    """The last sign of life of each watched kind."""
+    """The last sign of life of each watch."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kinds: dict[tuple[str, str], KindKey] = {}
-        self._seen: dict[KindKey, datetime] = {}
-        self._listed: set[KindKey] = set()
+        self._seen: dict[Watch, datetime] = {}
+        self._listed: set[Watch] = set()
         self.relisted = asyncio.Event()
         """Set when a kind is listed again; whoever sweeps clears it."""
 
-    def expect(self, key: KindKey, plural: str) -> None:
-        """From now on this kind's watch must show life."""
+    def expect(self, key: KindKey, plural: str, namespace: str | None = None) -> None:
+        """From now on this watch must show life."""
         self._kinds[key.group, plural] = key
-        self._seen.setdefault(key, self._clock())
+        self._seen.setdefault((key, namespace), self._clock())
 
-    def release(self, key: KindKey) -> None:
+    def release(self, key: KindKey, namespace: str | None = None) -> None:
         """The kind is no longer served, or may not be listed: its silence is no fault."""
-        self._seen.pop(key, None)
+        self._seen.pop((key, namespace), None)
 
-    def note(self, key: KindKey) -> None:
-        """An event of the kind was seen."""
-        if key in self._seen:
-            self._seen[key] = self._clock()
+    def note(self, key: KindKey, namespace: str | None = None) -> None:
+        """An event was seen."""
+        if (key, namespace) in self._seen:
+            self._seen[key, namespace] = self._clock()
 
     def oldest(self) -> datetime | None:
         """The instant of the oldest watch's last sign of life; ``None`` where nothing is watched."""
         return min(self._seen.values(), default=None)
 
     def ages(self) -> dict[KindKey, float]:
-        """Seconds since each kind's last sign of life."""
+        """Seconds since each kind's last sign of life; of several watches, the one that is silent longest counts."""
         now = self._clock()
-        return {key: (now - seen).total_seconds() for key, seen in self._seen.items()}
+        found: dict[KindKey, float] = {}
+        for (key, _), seen in self._seen.items():
+            found[key] = max(found.get(key, 0.0), (now - seen).total_seconds())
+        return found
 
     def dead(self, limit_seconds: float) -> tuple[KindKey, ...]:
         """The kinds whose watch has shown no life for longer than the limit."""
@@ -83,11 +89,11 @@ class WatchLife:
         if match is not None:
             key = self._kinds.get((match["group"] or "", match["plural"]))
             if key is not None:
-                self.note(key)
+                self.note(key, match["namespace"])
                 if not {"watch", "continue"} & params.url.query.keys():
-                    self._note_list(key)
+                    self._note_list((key, match["namespace"]))
 
-    def _note_list(self, key: KindKey) -> None:
-        if key in self._listed:
+    def _note_list(self, watch: Watch) -> None:
+        if watch in self._listed:
             self.relisted.set()
-        self._listed.add(key)
+        self._listed.add(watch)

@@ -20,7 +20,7 @@ from rollcall.store.places import NodePool, ProjectNamespace, write_node_pools, 
 from rollcall_operator.surroundings import Surroundings
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-"""For an object without a creation, which no API server lets be."""
+"""For an object without a creation, which no API server lets be, and for a namespace that may not be read."""
 
 
 log = structlog.get_logger(__name__)
@@ -112,8 +112,15 @@ class Places:
 
 def projects_of(surroundings: Surroundings, settings: DomainSettings) -> tuple[ProjectNamespace, ...]:
     """The namespaces whose workloads are recorded, by name."""
-    shown = (one for name, one in sorted(surroundings.namespaces.items()) if surroundings.is_shown(name))
-    return tuple(_project(one, settings) for one in shown)
+    shown = [_project(one, settings) for name, one in surroundings.namespaces.items() if surroundings.is_shown(name)]
+    shown += [
+        ProjectNamespace(
+            namespace=name, project_id=name, department_id=department_of(None, settings), created_at=LONG_AGO
+        )
+        for name in surroundings.unread
+        if surroundings.is_shown(name)
+    ]
+    return tuple(sorted(shown, key=lambda project: project.namespace))
 
 
 def _project(namespace: NamespaceFacts, settings: DomainSettings) -> ProjectNamespace:

@@ -1,7 +1,9 @@
 """The operator's life: start in order, watch, take the lead, write; end cleanly or say why not."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+import functools
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,14 +20,17 @@ from rollcall_operator.event_watch import EventWatch
 from rollcall_operator.leader import Leadership
 from rollcall_operator.life import WatchLife, watch_seconds
 from rollcall_operator.measures import Measures
+from rollcall_operator.namespaces import Namespaces, UnreadError
 from rollcall_operator.owners import OwnerReader
 from rollcall_operator.places import ClusterIdentity, read_identity
+from rollcall_operator.reach import Reach
 from rollcall_operator.standings import MustRestartError, Standings, patiently
 from rollcall_operator.stopping import Stopping
+from rollcall_operator.surroundings import NAMESPACE
 from rollcall_operator.sweep import Sweeper
 from rollcall_operator.teaching import Lessons, Teacher
 from rollcall_operator.watched import watched_kinds
-from rollcall_operator.watches import Watches
+from rollcall_operator.watches import Part, Watches
 from rollcall_operator.writing import Writing
 
 _OWNERS_SECONDS = 0.2
@@ -52,6 +57,7 @@ class Operator:
         self.state = ClusterState(settings.cluster.domain(), all_namespaces=settings.cluster.all_namespaces)
         self.life = WatchLife(now)
         self.leadership = Leadership()
+        self._reach = Reach(settings.operator.namespaces)
         self.stopping = Stopping()
         self._writing = Writing(settings, self.state, self.life, self.measures, stopping=self.stopping, clock=now)
         self._kinds = watched_kinds()
@@ -107,16 +113,37 @@ class Operator:
         )
         if await self.stopping.unless(self._learn(teacher, session, access.server)) is None:
             return
-        sweeper = Sweeper(self.state, session, access.server, self._kinds, clock=now)
-        standings = Standings(self._kinds, sweeper, self.life, clock=now)
+        namespaces = Namespaces(
+            session,
+            access.server,
+            self._reach.namespaces,
+            door=self._door,
+            unread=self.state.take_unread,
+            life=self.life,
+            clock=now,
+        )
+        sweeper = Sweeper(
+            self.state,
+            session,
+            access.server,
+            self._kinds,
+            clock=now,
+            reach=self._reach,
+            gone=lambda: namespaces.gone,
+        )
+        standings = Standings(self._kinds, sweeper, self.life, reach=self._reach, clock=now)
+        if not self._reach.is_whole:
+            await self.stopping.unless(_begin(namespaces))
         lists = await self.stopping.unless(standings.begin())
         if lists is None:
             return
-        watches = self._watches(access, standings)
-        watches.follow(sweeper.served.values())
+        watches = tuple(self._watches(access, standings, namespaces))
+        for one in watches:
+            one.follow(sweeper.served.values())
         async with asyncio.TaskGroup() as group:
             background = [
-                group.create_task(watches.run()),
+                *(group.create_task(one.run()) for one in watches),
+                *([] if self._reach.is_whole else [group.create_task(namespaces.run())]),
                 group.create_task(self._read_owners(session, access.server, standings)),
                 group.create_task(standings.look_for_ever(watches, again)),
                 group.create_task(self._learn_for_ever(teacher)),
@@ -129,7 +156,10 @@ class Operator:
                 await self._take_lead(access)
                 if not self.stopping.asked.is_set():
                     self._stage = "reading what the database remembers"
-                    events = EventWatch(session, access.server, refused_seconds=again)
+                    events = [
+                        EventWatch(session, access.server, refused_seconds=again, namespace=namespace)
+                        for namespace in self._reach.parts(namespaced=True)
+                    ]
                     await self._writing.run(self._identity, sweeper, events, began=self._began)
             finally:
                 self.stopping.asked.set()
@@ -150,25 +180,38 @@ class Operator:
 
         lessons = await patiently(learn)
         self.state.know(lessons.teaching.catalogue)
-        self._kinds = watched_kinds(lessons.teaching.catalogue, lessons.plurals)
+        kinds = watched_kinds(lessons.teaching.catalogue, lessons.plurals)
+        # Named namespaces are read one by one instead.
+        self._kinds = kinds if self._reach.is_whole else tuple(kind for kind in kinds if kind.key != NAMESPACE)
         return lessons
 
     async def _learn_for_ever(self, teacher: Teacher) -> None:
         raise MustRestartError(await teacher.until_changed())
 
-    def _watches(self, access: Access, standings: Standings) -> Watches:
-        return Watches(
-            standings.allowed,
-            self._door,
-            server=access.server,
-            new_session=lambda: access.session(self.life.trace()),
-            watch_seconds=watch_seconds(self.settings.operator.watch_limit_seconds),
-            # Kopf would stop watching before the last changes are written.
-            on_start=self.stopping.take_signals,
-        )
+    def _watches(self, access: Access, standings: Standings, namespaces: Namespaces) -> Iterator[Watches]:
+        """Those of the whole cluster; or those of each namespace, and of what lies in none where that is allowed."""
+        for part in (None, *self._reach.namespaces):
+            kinds = standings.allowed_in(part)
+            if kinds:
+                yield Watches(
+                    kinds,
+                    self._door,
+                    server=access.server,
+                    new_session=lambda: access.session(self.life.trace()),
+                    watch_seconds=watch_seconds(self.settings.operator.watch_limit_seconds),
+                    # Kopf would stop watching before the last changes are written.
+                    on_start=self.stopping.take_signals,
+                    part=self._part(part, namespaces),
+                )
+
+    def _part(self, namespace: str | None, namespaces: Namespaces) -> Part:
+        if namespace is None:
+            return Part(is_whole=self._reach.is_whole)
+        within_reach = functools.partial(namespaces.within_reach, namespace)
+        return Part(namespace=namespace, is_whole=False, within_reach=within_reach)
 
     def _door(self, key: KindKey, event: EventType, obj: Mapping[str, Any]) -> None:
-        self.life.note(key)
+        self.life.note(key, self._reach.part_of(obj))
         self.measures.events.labels(key.group, key.kind).inc()
         self.state.observe(key, event, obj, at=now())
 
@@ -217,6 +260,12 @@ class Operator:
         if stale:
             return f"no sign of life from the watch of {', '.join(sorted(key.kind for key in stale))}"
         return None
+
+
+async def _begin(namespaces: Namespaces) -> None:
+    # One that stays unread is told in the log; the rest can be seen.
+    with contextlib.suppress(UnreadError):
+        await patiently(namespaces.begin)
 
 
 def first_sentence(errors: BaseExceptionGroup[BaseException]) -> RollcallError | None:

@@ -10,10 +10,11 @@ import structlog
 from rollcall.domain.facts import KindKey
 from rollcall.errors import ClusterError, RollcallError
 from rollcall_operator.cluster_state import POD, ClusterState
-from rollcall_operator.life import Clock, WatchLife
+from rollcall_operator.life import Clock, Watch, WatchLife
+from rollcall_operator.reach import Reach
 from rollcall_operator.stopping import Answer, Stopping
 from rollcall_operator.surroundings import NAMESPACE, NODE
-from rollcall_operator.sweep import Lists, Standing, Sweeper
+from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
 from rollcall_operator.watches import WatchedKind, Watches
 
 BEGIN_SECONDS = 15.0
@@ -21,6 +22,9 @@ BEGIN_SECONDS = 15.0
 
 _NEEDED = (NAMESPACE, NODE, POD)
 """Without these there is no view; any other kind that may not be listed is known by its pods alone."""
+
+_NEEDED_IN_NAMESPACES = (POD,)
+"""In one of the named namespaces at least: one that is gone does not take the others with it."""
 
 _RELIST_SECONDS = 10.0
 
@@ -51,21 +55,28 @@ async def patiently(step: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
 class Standings:
     """What may be listed, as it was found last; told to the watchdog."""
 
-    def __init__(self, kinds: Iterable[WatchedKind], sweeper: Sweeper, life: WatchLife, *, clock: Clock) -> None:
+    def __init__(
+        self, kinds: Iterable[WatchedKind], sweeper: Sweeper, life: WatchLife, *, reach: Reach, clock: Clock
+    ) -> None:
         self._kinds = tuple(kinds)
+        self._reach = reach
         self._sweeper = sweeper
         self._life = life
         self._clock = clock
-        self._by_kind: dict[KindKey, Standing] = {}
+        self._found: dict[Watch, Standing] = {}
 
     def is_listed(self, key: KindKey) -> bool:
-        """Whether a kind was listed."""
-        return self._by_kind.get(key) is Standing.LISTED
+        """Whether a kind was listed, in one namespace at least."""
+        return any(self._found.get((key, part)) is Standing.LISTED for part in (None, *self._reach.namespaces))
 
-    @property
-    def allowed(self) -> list[WatchedKind]:
-        """The kinds that were not refused."""
-        return [kind for kind in self._kinds if self._by_kind.get(kind.key) is not Standing.FORBIDDEN]
+    def allowed_in(self, namespace: str | None) -> list[WatchedKind]:
+        """The kinds that are to be watched in a namespace, or everywhere at once: those that were not refused."""
+        return [
+            kind
+            for kind in self._kinds
+            if namespace in self._sweeper.parts_of(kind.key)
+            and self._found.get((kind.key, namespace)) is not Standing.FORBIDDEN
+        ]
 
     async def begin(self) -> Lists:
         """Find out what may be listed.
@@ -76,15 +87,21 @@ class Standings:
             ClusterError: the API server gave no answer, or what is needed may not be listed.
         """
         lists = await patiently(self._list_needed)
-        self._take(lists.standings)
+        self._take(lists.by_kind)
         return lists
 
     async def _list_needed(self) -> Lists:
         lists = await self._sweeper.list_all()
-        refused = [key.kind for key in _NEEDED if lists.by_kind[key].standing is not Standing.LISTED]
-        if refused:
+        needed = _NEEDED if self._reach.is_whole else _NEEDED_IN_NAMESPACES
+        refused = [key.kind for key in needed if lists.by_kind[key].standing is not Standing.LISTED]
+        if refused and self._reach.is_whole:
             raise ClusterError(
                 f"The operator may not list and watch {', '.join(refused)}; see deploy/manifests/operator-rights.yaml."
+            )
+        if refused:
+            raise ClusterError(
+                f"The operator may not list and watch {', '.join(refused)} in {', '.join(self._reach.namespaces)}; "
+                "see deploy/manifests/operator-namespace-rights.yaml."
             )
         return lists
 
@@ -104,10 +121,10 @@ class Standings:
                 # What was listed may be gone by now.
                 lists = await self._sweeper.list_all()
                 moved_at, missing = self._clock(), lists.uids
-                self._take(lists.standings)
+                self._take(lists.by_kind)
         log.info("first_lists_complete", **state.size)
 
-    async def look_for_ever(self, watches: Watches, interval_seconds: float) -> None:
+    async def look_for_ever(self, watches: Iterable[Watches], interval_seconds: float) -> None:
         """Keep the watchdog from waiting for kinds that have gone; a standby has one too.
 
         Raises:
@@ -117,19 +134,23 @@ class Standings:
             await asyncio.sleep(interval_seconds)
             try:
                 self._take(await self._sweeper.standings())
-                watches.follow(self._sweeper.served.values())
+                for one in watches:
+                    one.follow(self._sweeper.served.values())
             except ClusterError as error:
                 log.warning("discovery_failed", error=str(error))
 
-    def _take(self, standings: Mapping[KindKey, Standing]) -> None:
+    def _take(self, lists: Mapping[KindKey, Listed]) -> None:
         for kind in self._kinds:
-            standing = standings[kind.key]
-            if standing is Standing.LISTED and self._by_kind.get(kind.key) is Standing.FORBIDDEN:
-                raise MustRestartError(
-                    f"{kind.key.kind} may now be listed; the operator must be started again to watch it."
-                )
-            if standing is Standing.LISTED:
-                self._life.expect(kind.key, kind.plural)
-            elif standing is not Standing.FAILED:
-                self._life.release(kind.key)
-            self._by_kind[kind.key] = standing
+            for part in self._sweeper.parts_of(kind.key):
+                self._take_one(kind, part, lists[kind.key].standing_in(part))
+
+    def _take_one(self, kind: WatchedKind, part: str | None, standing: Standing) -> None:
+        watch = (kind.key, part)
+        if standing is Standing.LISTED and self._found.get(watch) is Standing.FORBIDDEN:
+            what = kind.key.kind if part is None else f"{kind.key.kind} in {part}"
+            raise MustRestartError(f"{what} may now be listed; the operator must be started again to watch it.")
+        if standing is Standing.LISTED:
+            self._life.expect(kind.key, kind.plural, part)
+        elif standing is not Standing.FAILED:
+            self._life.release(kind.key, part)
+        self._found[watch] = standing

@@ -27,6 +27,8 @@ class Surroundings:
         self.nodes: dict[str, NodeFacts] = {}
         self.namespaces: dict[str, NamespaceFacts] = {}
         self.priority_classes: dict[str, int] = {}
+        self.unread: frozenset[str] = frozenset()
+        """Namespaces that were named for watching and may not be read themselves."""
         self.claims: dict[str, dict[str, ClaimFacts]] = {}
         """ResourceClaims by namespace and name."""
         self.claim_templates: dict[str, dict[str, ClaimFacts]] = {}
@@ -100,10 +102,13 @@ class Surroundings:
         return gone
 
     def is_shown(self, namespace: str | None) -> bool:
-        """Whether workloads of the namespace are recorded: it is a project's, or all are."""
+        """Whether workloads of the namespace are recorded: it is a project's, or all are.
+
+        One that may not be read is recorded as well: it was named by the admin, and nothing says that it is no project.
+        """
         if namespace is None or namespace in self._settings.ignored_namespaces:
             return False
-        if self._all_namespaces:
+        if self._all_namespaces or namespace in self.unread:
             return True
         found = self.namespaces.get(namespace)
         return found is not None and found.project is not None

@@ -3,8 +3,9 @@
 Each kind's list is complete or is not used: a failed or forbidden list closes nothing.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -22,6 +23,8 @@ from rollcall_operator.beside import KINDS as KINDS_BESIDE
 from rollcall_operator.beside import Facts as FactsBeside
 from rollcall_operator.cluster_state import POD, ClusterState, Ending
 from rollcall_operator.discovery import ServedKind, served_kinds
+from rollcall_operator.life import Watch
+from rollcall_operator.reach import EVERYWHERE, Reach
 from rollcall_operator.surroundings import NAMESPACE, NODE
 from rollcall_operator.watches import DEFINITION, WatchedKind
 
@@ -30,6 +33,8 @@ UNSERVED_FOR = timedelta(seconds=10)
 several that knows a CRD a little later, leaves kinds out that are there."""
 
 _FORBIDDEN = (401, 403)
+
+_ANY_VERSION = sys.maxsize
 
 log = structlog.get_logger(__name__)
 
@@ -47,11 +52,37 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """What listing one kind came to."""
+    """What listing one kind came to; of several namespaces, all of it together."""
 
     standing: Standing
+    """Listed where it was in one namespace at least, and failed in none."""
     uids: frozenset[str] = frozenset()
     version: int = 0
+    """Of the oldest of the lists."""
+    refused: frozenset[str] = frozenset()
+    """The namespaces in which it may not be listed: nothing follows for what is in them."""
+
+    def standing_in(self, namespace: str | None) -> Standing:
+        """How the kind stands in one namespace."""
+        return Standing.FORBIDDEN if namespace in self.refused else self.standing
+
+
+def merged(parts: Mapping[str | None, Listed]) -> Listed:
+    """One list of the lists of a kind by namespace: complete, or not used."""
+    refused = frozenset(name for name, part in parts.items() if name and part.standing is Standing.FORBIDDEN)
+    standings = {part.standing for part in parts.values()}
+    if Standing.FAILED in standings:
+        return Listed(standing=Standing.FAILED, refused=refused)
+    listed = [part for part in parts.values() if part.standing is Standing.LISTED]
+    if not listed:
+        return Listed(standing=Standing.FORBIDDEN, refused=refused)
+    return Listed(
+        standing=Standing.LISTED,
+        uids=frozenset[str]().union(*(part.uids for part in listed)),
+        # What is newer than one of the lists may have come after it, in its namespace.
+        version=min(part.version for part in listed),
+        refused=refused,
+    )
 
 
 @dataclass(slots=True)
@@ -89,18 +120,24 @@ class Sweeper:
         kinds: Iterable[WatchedKind],
         *,
         clock: Callable[[], datetime],
-        beside: Iterable[WatchedKind] = (DEFINITION,),
+        reach: Reach = EVERYWHERE,
+        gone: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
-        """``beside`` are kinds that others watch: how they stand is told, and they are not swept."""
+        """``gone`` are named namespaces that are not there any more: whatever was in them is gone as well."""
         self._state = state
         self._session = session
         self._server = server
         self._kinds = tuple(kinds)
-        self._beside = tuple(beside)
+        # Beside what is swept; where it is named namespaces that are watched, kopf watches no definitions.
+        self._beside = (DEFINITION,) if reach.is_whole else ()
         self._clock = clock
-        self._reported: set[KindKey] = set()
-        self._watchable: set[KindKey] = set()
-        """Whose watch was proven once: whether it lives on is for the watchdog to say."""
+        self._reach = reach
+        self._gone = gone
+        self._told: set[Watch] = set()
+        self._refused: dict[Watch, str] = {}
+        """The right that was missing when it was tried last."""
+        self._watchable: set[Watch] = set()
+        """What was proven once to be watched: whether it lives on is for the watchdog to say."""
         self._unserved_since: dict[KindKey, datetime] = {}
         self.served: dict[KindKey, ServedKind] = {}
         """What discovery served when it was asked last."""
@@ -114,18 +151,26 @@ class Sweeper:
         lists = Lists()
         for key, served in (await self._served(self._kinds)).items():
             lists.by_kind[key] = Listed(standing=Standing.NOT_SERVED) if served is None else await self._list(served)
+        self._tell_refusals()
         return lists
 
-    async def standings(self) -> dict[KindKey, Standing]:
-        """How each kind stands, by discovery and a list of one.
+    async def standings(self) -> dict[KindKey, Listed]:
+        """How each kind stands, by discovery and a list of one; what was listed is not told.
 
         Raises:
             ClusterError: discovery gave no answer.
         """
-        found: dict[KindKey, Standing] = {}
+        found: dict[KindKey, Listed] = {}
         for key, served in (await self._served((*self._kinds, *self._beside))).items():
-            found[key] = Standing.NOT_SERVED if served is None else (await self._list(served, limit=1)).standing
+            listed = Listed(standing=Standing.NOT_SERVED) if served is None else await self._list(served, limit=1)
+            found[key] = replace(listed, uids=frozenset())
+        self._tell_refusals()
         return found
+
+    def parts_of(self, key: KindKey) -> tuple[str | None, ...]:
+        """Where a kind is listed, or will be once it is served: kinds of workloads lie in namespaces."""
+        served = self.served.get(key)
+        return self._reach.parts(namespaced=served is None or served.namespaced)
 
     async def _served(self, kinds: Iterable[WatchedKind]) -> dict[KindKey, ServedKind | None]:
         kinds = tuple(kinds)
@@ -138,10 +183,15 @@ class Sweeper:
         return found
 
     async def _list(self, served: ServedKind, *, limit: int | None = None) -> Listed:
+        parts = self._reach.parts(namespaced=served.namespaced)
+        return merged({part: await self._list_part(served, part, limit=limit) for part in parts})
+
+    async def _list_part(self, served: ServedKind, namespace: str | None, *, limit: int | None) -> Listed:
         uids: set[str] = set()
         version = 0
+        path = served.list_path(namespace)
         try:
-            async for items, page_version in list_metadata(self._session, self._server, served.path, limit=limit):
+            async for items, page_version in list_metadata(self._session, self._server, path, limit=limit):
                 version = version or page_version
                 for item in items:
                     uid = (item.get("metadata") or {}).get("uid")
@@ -149,34 +199,44 @@ class Sweeper:
                         uids.add(uid)
         except ApiStatusError as error:
             if error.status in _FORBIDDEN:
-                return self._forbidden(served, verb="list")
+                return self._forbidden(served, namespace, verb="list")
             log.warning("list_failed", kind=served.key.kind, status=error.status)
             return Listed(standing=Standing.FAILED)
         except ClusterError as error:
             log.warning("list_failed", kind=served.key.kind, error=str(error))
             return Listed(standing=Standing.FAILED)
-        if served.key not in self._watchable and not await self._may_watch(served, version):
-            return self._forbidden(served, verb="watch")
-        self._reported.discard(served.key)
+        watch = (served.key, namespace)
+        if watch not in self._watchable and not await self._may_watch(served, namespace, version):
+            return self._forbidden(served, namespace, verb="watch")
+        self._refused.pop(watch, None)
         return Listed(standing=Standing.LISTED, uids=frozenset(uids), version=version)
 
-    async def _may_watch(self, served: ServedKind, version: int) -> bool:
+    async def _may_watch(self, served: ServedKind, namespace: str | None, version: int) -> bool:
         try:
-            await prove_watch(self._session, self._server, served.path, version=version)
+            await prove_watch(self._session, self._server, served.list_path(namespace), version=version)
         except ApiStatusError as error:
             return error.status not in _FORBIDDEN
         except ClusterError:
             return True  # for all that is known; it is asked again
-        self._watchable.add(served.key)
+        self._watchable.add((served.key, namespace))
         return True
 
-    def _forbidden(self, served: ServedKind, *, verb: str) -> Listed:
-        """Say once which right is missing."""
-        key = served.key
-        if key not in self._reported:
-            self._reported.add(key)
-            log.warning("kind_forbidden", group=key.group, kind=key.kind, right=f"{verb} {served.plural}")
+    def _forbidden(self, served: ServedKind, namespace: str | None, *, verb: str) -> Listed:
+        self._refused[served.key, namespace] = f"{verb} {served.plural}"
         return Listed(standing=Standing.FORBIDDEN)
+
+    def _tell_refusals(self) -> None:
+        """Say once which right is missing, until it no longer is. Of a namespace without any, others tell."""
+        self._told &= self._refused.keys()
+        for watch, right in self._refused.items():
+            key, namespace = watch
+            if watch in self._told or (namespace is not None and (POD, namespace) in self._refused):
+                continue
+            self._told.add(watch)
+            where = {} if namespace is None else {"namespace": namespace}
+            # With Roles alone, that is how it is meant.
+            tell = log.info if namespace is None and not self._reach.is_whole else log.warning
+            tell("kind_forbidden", group=key.group, kind=key.kind, right=right, **where)
 
     async def sweep(self, engine: AsyncEngine, cluster_id: str) -> int:
         """Compare once; what is gone is dropped from the state and will be closed as late. Returns how many.
@@ -199,9 +259,15 @@ class Sweeper:
         closed = 0
         # A kind that is not served has no list; what was seen of it is older than the newest one.
         newest = max((listed.version for listed in lists.by_kind.values()), default=0)
+        gone_namespaces = self._gone()
         for key, listed in lists.by_kind.items():
-            held = _held(state, key)
-            missing = [uid for uid, facts in held.items() if facts.meta.key == key and uid not in listed.uids]
+            held = {uid: facts.meta for uid, facts in _held(state, key).items() if facts.meta.key == key}
+            missing = [
+                uid for uid, meta in held.items() if uid not in listed.uids and meta.namespace not in listed.refused
+            ]
+            if gone_namespaces:
+                left = [uid for uid, meta in held.items() if meta.namespace in gone_namespaces]
+                closed += state.forget_unseen(left, version=_ANY_VERSION, at=now)
             if listed.standing is Standing.LISTED:
                 self._keep_listed(key, listed)
                 closed += state.forget_unseen(missing, version=listed.version, at=now)
@@ -209,34 +275,47 @@ class Sweeper:
             elif self._is_unserved(key, listed):
                 closed += state.forget_unseen(missing, version=newest, at=now)
         for uid, row in rows.items():
-            if uid in state.ended or not self._is_gone(row, lists):
+            if uid in state.ended or not (self._is_out_of_sight(row, gone_namespaces) or self._is_gone(row, lists)):
                 continue
             version = max(row.observed_version, state.floor_version)
             gone = Gone(uid=uid, observed_version=version, at=now, seen=DeletionSeen.LATE)
             state.ended[uid] = Ending(gone=gone, view=None)
             closed += 1
-        listed_pods = lists.by_kind.get(POD)
-        if listed_pods is not None and listed_pods.standing is Standing.LISTED:
-            for uid in pods:
-                if uid not in listed_pods.uids and uid not in state.pods and uid not in state.gone_pods:
-                    state.gone_pods[uid] = Gone(
-                        uid=uid, observed_version=state.floor_version, at=now, seen=DeletionSeen.LATE
-                    )
+        listed_pods = lists.by_kind.get(POD) or Listed(standing=Standing.NOT_SERVED)
+        for uid, workload in pods.items():
+            if uid in listed_pods.uids or uid in state.pods or uid in state.gone_pods:
+                continue
+            its = rows.get(workload)
+            if self._is_pod_gone(its, listed_pods) or (its and self._is_out_of_sight(its, gone_namespaces)):
+                state.gone_pods[uid] = Gone(
+                    uid=uid, observed_version=state.floor_version, at=now, seen=DeletionSeen.LATE
+                )
         state.forget_owners()
         return closed
+
+    def _is_pod_gone(self, row: OpenWorkload | None, listed: Listed) -> bool:
+        """Whether a pod that is not listed is gone. Where its workload's row is closed, its namespace is not known."""
+        if row is None:
+            return listed.standing is Standing.LISTED and not listed.refused
+        return listed.standing_in(row.namespace) is Standing.LISTED
 
     def _keep_listed(self, key: KindKey, listed: Listed) -> None:
         """Forget what leaves no deletion behind."""
         state = self._state
         if key in (NODE, NAMESPACE):
             state.forget_around(key, listed.uids, version=listed.version)
-        elif key == POD:
+        elif key == POD and not listed.refused - self._gone():
+            # What is kept of them does not say in which namespace they are.
             state.holdings.keep_only(listed.uids, version=listed.version)
             state.keep_ignored(listed.uids, version=listed.version)
 
     def _is_unserved(self, key: KindKey, listed: Listed) -> bool:
         since = self._unserved_since.get(key)
         return listed.standing is Standing.NOT_SERVED and since is not None and self._clock() - since >= UNSERVED_FOR
+
+    def _is_out_of_sight(self, row: OpenWorkload, gone_namespaces: frozenset[str]) -> bool:
+        """Whether a row is of a namespace that is not watched any more, or not there: nobody else would close it."""
+        return not self._reach.covers(row.namespace) or row.namespace in gone_namespaces
 
     def _is_gone(self, row: OpenWorkload, lists: Lists) -> bool:
         state = self._state
@@ -245,8 +324,9 @@ class Sweeper:
         if listed is None:
             # Known by its pods alone.
             pods = lists.by_kind.get(POD)
-            return pods is not None and pods.standing is Standing.LISTED and state.view(row.uid) is None
-        match listed.standing:
+            is_listed = pods is not None and pods.standing_in(row.namespace) is Standing.LISTED
+            return is_listed and state.view(row.uid) is None
+        match listed.standing_in(row.namespace):
             case Standing.LISTED:
                 if state.is_hidden(row.uid):
                     return True  # written when it was not known to be part of another

@@ -131,7 +131,7 @@ class Teacher:
             if key not in served:
                 continue
             kind = served[key]
-            items = await self._list(kind.path, kind.prefix.removeprefix("/apis/"), key.kind, {})
+            items = await self._list(kind.list_path(), kind.prefix.removeprefix("/apis/"), key.kind, {})
             if items is None:
                 return None
             found += items

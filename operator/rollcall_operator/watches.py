@@ -9,10 +9,11 @@ that is no JSON, errors for longer than its retries. :class:`Watches` then start
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+import contextvars
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import aiohttp
 import kopf
@@ -21,11 +22,9 @@ import structlog
 from rollcall.domain.facts import KindKey
 from rollcall_operator.cluster_state import EventType
 from rollcall_operator.discovery import ServedKind
+from rollcall_operator.kopf_settings import observer_settings
 
 Door = Callable[[KindKey, EventType, Mapping[str, Any]], None]
-
-CHUNK = 500
-"""Objects in one page of an initial list."""
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
@@ -43,7 +42,12 @@ CANCEL_SECONDS = 3.0
 GIVE_UP_SECONDS = 9.0
 """After so long it is left to itself, and a new one is started: without any watch the view would only grow old."""
 
-_KOPF = Path(kopf.__file__).parent
+_STARTED: contextvars.ContextVar[weakref.WeakSet[asyncio.Task[Any]] | None] = contextvars.ContextVar(
+    "started", default=None
+)
+"""Where the tasks are noted that are started in this context, or in a task that is."""
+
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
 
@@ -62,60 +66,6 @@ DEFINITION = WatchedKind(
 """kopf watches them by itself, to notice a kind that is installed later; of a refusal it tells after minutes only."""
 
 
-class _NoDiffBase(kopf.DiffBaseStorage):
-    """No diff base, and no deep copy of every object to make one from."""
-
-    def build(self, **_: Any) -> Any:
-        return {}
-
-    def fetch(self, **_: Any) -> None:
-        return None
-
-    def store(self, **_: Any) -> None:
-        """Keep nothing."""
-
-
-class _NoProgress(kopf.ProgressStorage):
-    """No progress, and no deep copy to clear it from."""
-
-    def fetch(self, **_: Any) -> None:
-        return None
-
-    def store(self, **_: Any) -> None:
-        """Keep nothing."""
-
-    def purge(self, **_: Any) -> None:
-        """Nothing was kept."""
-
-    def touch(self, **_: Any) -> None:
-        """Nothing is kept."""
-
-    def clear(self, *, essence: Any) -> Any:
-        return essence
-
-
-def observer_settings(watch_seconds: int) -> kopf.OperatorSettings:
-    """Kopf's settings for reading only, in pages, with watches that are reopened every so many seconds."""
-    settings = kopf.OperatorSettings()
-    settings.persistence.diffbase_storage = _NoDiffBase()
-    settings.persistence.progress_storage = _NoProgress()
-    settings.posting.enabled = False
-    settings.watching.chunk_size = CHUNK
-    settings.watching.server_timeout = watch_seconds
-    # A server that accepts and says nothing: its watch should have ended by now.
-    settings.watching.inactivity_timeout = watch_seconds + 10
-    settings.watching.connect_timeout = 10
-    settings.networking.request_timeout = 60
-    # A dead API server is waited for: the watchdog decides when that has lasted too long.
-    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21, 30, 30, 30, 30, 30, 30, 30)
-    settings.queueing.idle_timeout = 1.0
-    settings.queueing.exit_timeout = 1.0
-    settings.execution.max_workers = 1
-    # It would kill the process so long after one of kopf's starts has ended.
-    settings.process.ultimate_exiting_timeout = None
-    return settings
-
-
 def build_registry(
     kinds: Iterable[WatchedKind], door: Door, login: Callable[..., Any], *, versions: Mapping[KindKey, str]
 ) -> kopf.OperatorRegistry:
@@ -130,8 +80,28 @@ def build_registry(
     return registry
 
 
+async def _at_once() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one kopf watches of all that the operator reaches."""
+
+    namespace: str | None = None
+    """``None``: everything, or beside named namespaces what lies in none."""
+    is_whole: bool = True
+    """Whether it is everything."""
+    within_reach: Callable[[], Awaitable[None]] = _at_once
+    """Waits until anything of it may be read."""
+
+
 class Watches:
-    """All watches, for as long as the operator lives."""
+    """All watches of the cluster, or those of one part of what the operator reaches; for as long as the operator lives.
+
+    Of named namespaces each has a kopf of its own: a watch that is refused ends all that are with it, and where one
+    namespace goes, with its Role, the others' watches are to stay.
+    """
 
     def __init__(
         self,
@@ -142,7 +112,9 @@ class Watches:
         new_session: Callable[[], aiohttp.ClientSession],
         watch_seconds: int,
         on_start: Callable[[], None],
+        part: Part | None = None,
     ) -> None:
+        self._part = part or Part()
         self._kinds = tuple(kinds)
         self._door = door
         self._server = server
@@ -152,13 +124,25 @@ class Watches:
         """Called whenever kopf has started: it takes the process's signals for itself."""
         self._versions: dict[KindKey, str] = {}
         """Of kinds that are not served in the version their group prefers."""
+        self._served: frozenset[KindKey] = frozenset()
+        """What of this part is served; looked at where kopf may not watch for new kinds itself."""
         self._moved = asyncio.Event()
+        self._started: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
 
     def follow(self, served: Iterable[ServedKind]) -> None:
         """Watch kinds where they are served; kopf by itself looks only into the version that a group prefers.
 
         What is not served keeps its place: it may be an API server that is just starting.
         """
+        served = tuple(served)
+        there = frozenset(
+            kind.key
+            for kind in served
+            if kind.namespaced is (self._part.namespace is not None) and kind.key in {one.key for one in self._kinds}
+        )
+        if not self._part.is_whole and not there <= self._served:
+            self._served |= there
+            self._moved.set()
         for kind in served:
             version = None if kind.is_preferred else kind.version
             if version != self._versions.get(kind.key):
@@ -177,33 +161,49 @@ class Watches:
             self._moved.clear()
             error = await self._watch()
             if self._moved.is_set():
-                log.info("watches_moved", versions={key.kind: version for key, version in self._versions.items()})
+                versions = {key.kind: version for key, version in self._versions.items()}
+                log.info("watches_moved", versions=versions, **self._where)
                 continue
             if loop.time() - started > CALM_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
-            log.warning("watches_failed", error=_described(error), pause_seconds=pause)
+            log.warning("watches_failed", error=_described(error), pause_seconds=pause, **self._where)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await self._part.within_reach()
+
+    @property
+    def _where(self) -> dict[str, str]:
+        return {} if self._part.namespace is None else {"namespace": self._part.namespace}
+
+    async def _spawn(self, login: Callable[..., Any]) -> Collection[asyncio.Task[Any]]:
+        settings = observer_settings(self._watch_seconds)
+        kinds: Iterable[WatchedKind] = self._kinds
+        if not self._part.is_whole:
+            # It would list and watch namespaces and CRDs: what of them there is, is told by `follow`.
+            settings.scanning.disabled = True
+            kinds = [kind for kind in self._kinds if kind.key in self._served]
+        # Its root tasks, not `kopf.operator`: that one ends by cancelling every task of the loop, ours too.
+        return await kopf.spawn_tasks(
+            registry=build_registry(kinds, self._door, login, versions=self._versions),
+            settings=settings,
+            standalone=True,
+            # Left out, kopf asks for the user's name, and an image's user by number has none. Nobody reads it.
+            identity="rollcall-operator",  # type: ignore[arg-type]  # a type kopf keeps to itself
+            clusterwide=self._part.namespace is None,
+            namespaces=() if self._part.namespace is None else (self._part.namespace,),
+        )
 
     async def _watch(self) -> BaseException | None:
         """Watch until kopf gives up; returns why."""
         async with self._login() as login:
-            # Its root tasks, not `kopf.operator`: that one ends by cancelling every task of the loop, ours too.
-            tasks = await kopf.spawn_tasks(
-                registry=build_registry(self._kinds, self._door, login, versions=self._versions),
-                settings=observer_settings(self._watch_seconds),
-                standalone=True,
-                # Left out, kopf asks for the user's name, and an image's user by number has none. Nobody reads it.
-                identity="rollcall-operator",  # type: ignore[arg-type]  # a type kopf keeps to itself
-                clusterwide=True,
-            )
+            tasks = await self._noting_tasks(self._spawn(login))
             self._on_start()
             moved = asyncio.create_task(self._moved.wait())
             try:
                 await asyncio.wait([*tasks, moved], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 moved.cancel()
-                await _end(tasks)
+                await self._end(tasks)
         errors = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
         return errors[0] if errors else None
 
@@ -225,35 +225,45 @@ class Watches:
             for session in sessions:
                 await session.close()
 
+    async def _noting_tasks(self, spawning: Coroutine[Any, Any, Answer]) -> Answer:
+        """Let kopf start, and note every task that comes of it, to the last: kopf itself loses sight of some."""
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(_noted)
+        context = contextvars.copy_context()
+        context.run(_STARTED.set, self._started)
+        return await asyncio.create_task(spawning, context=context)
 
-async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel kopf's tasks and wait for them, however often we are cancelled: it cleans up meanwhile."""
-    ending = asyncio.create_task(_cancel(tasks))
-    while not ending.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(ending)
+    async def _end(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        """Cancel kopf's tasks and wait for them, however often we are cancelled: it cleans up meanwhile."""
+        ending = asyncio.create_task(self._cancel(tasks))
+        while not ending.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(ending)
+
+    async def _cancel(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        waiting = set(tasks)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + GIVE_UP_SECONDS
+        while waiting:
+            for task in waiting:
+                task.cancel()
+            # A watch that is failing just now swallows this; it is then told again.
+            _, waiting = await asyncio.wait(waiting, timeout=CANCEL_SECONDS)
+            # A discovery that failed leaves requests behind that are tried again for minutes.
+            waiting = waiting or {task for task in self._started if not task.done()}
+            if waiting and loop.time() > until:
+                # Where a connection closes while another watch fails, kopf may wait for a lock that nobody gives back.
+                log.warning("watches_abandoned", tasks=len(waiting), **self._where)
+                return
 
 
-async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    waiting = set(tasks)
-    loop = asyncio.get_running_loop()
-    until = loop.time() + GIVE_UP_SECONDS
-    while waiting:
-        for task in waiting:
-            task.cancel()
-        # A watch that is failing just now swallows this; it is then told again.
-        _, waiting = await asyncio.wait(waiting, timeout=CANCEL_SECONDS)
-        # A discovery that failed leaves requests behind that are tried again for minutes.
-        waiting = waiting or {task for task in asyncio.all_tasks() if _is_of_kopf(task)}
-        if waiting and loop.time() > until:
-            # Where a connection closes while another watch fails, kopf may wait for a lock that nobody gives back.
-            log.warning("watches_abandoned", tasks=len(waiting))
-            return
-
-
-def _is_of_kopf(task: asyncio.Task[Any]) -> bool:
-    code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and Path(code.co_filename).is_relative_to(_KOPF)
+def _noted(loop: asyncio.AbstractEventLoop, coroutine: Any, **named: Any) -> asyncio.Task[Any]:
+    """A task as the loop makes it, noted where its context says so."""
+    task = asyncio.Task(coroutine, loop=loop, **named)
+    started = _STARTED.get()
+    if started is not None:
+        started.add(task)
+    return task
 
 
 def _described(error: BaseException | None) -> str:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+import functools
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -76,7 +77,12 @@ class Writing:
             log.warning("start_delayed", error=str(error))
 
     async def run(
-        self, identity: ClusterIdentity, sweeper: Sweeper, event_watch: EventWatch, *, began: Callable[[], None]
+        self,
+        identity: ClusterIdentity,
+        sweeper: Sweeper,
+        event_watches: Sequence[EventWatch],
+        *,
+        began: Callable[[], None],
     ) -> None:
         """Write until the operator is stopped, then what is waiting; ``began`` is called when all is up to date."""
         operator = self._settings.operator
@@ -101,18 +107,27 @@ class Writing:
                 group.create_task(self._sweep_for_ever(sweeper, identity.id)),
                 group.create_task(self._touch_for_ever(places)),
                 group.create_task(self._retain_for_ever()),
-                *(group.create_task(step) for step in self._keep_events(event_watch, identity.id)),
+                *(group.create_task(step) for step in self._keep_events(event_watches, identity.id)),
             ]
             await flusher.run(operator.flush_interval_seconds, self._stopping.asked)
             for task in tasks:
                 task.cancel()
 
-    def _keep_events(self, watch: EventWatch, cluster_id: str) -> tuple[Coroutine[Any, Any, None], ...]:
+    def _keep_events(self, watches: Sequence[EventWatch], cluster_id: str) -> tuple[Coroutine[Any, Any, None], ...]:
         """What reads Kubernetes events and what writes them; nothing else waits for either."""
         if not self._settings.operator.events:
             return ()
         events = EventLog(self._state, self._engine, cluster_id, clock=self._clock, measures=self._measures)
-        return events.run(), watch.run(events.observe, watching=self._measures.kubernetes_events_watched.set)
+        read = dict.fromkeys(range(len(watches)), 0)
+
+        def watching(place: int, answer: int) -> None:
+            read[place] = answer
+            self._measures.kubernetes_events_watched.set(min(read.values()))
+
+        reading = enumerate(watches)
+        return events.run(), *(
+            watch.run(events.observe, watching=functools.partial(watching, place)) for place, watch in reading
+        )
 
     async def _until_stopped(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Try a step of the start until it works: the database or the API server may be away just now."""

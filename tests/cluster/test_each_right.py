@@ -193,7 +193,7 @@ async def missing_of_kind(right: Right, session: aiohttp.ClientSession, server: 
     state = ClusterState(DomainSettings(), all_namespaces=True)
     if (right.group, right.resource) == (DEFINITION.key.group, DEFINITION.plural):
         sweeper = Sweeper(state, session, server, (), clock=now)
-        standing = (await sweeper.standings())[DEFINITION.key]
+        standing = (await sweeper.standings())[DEFINITION.key].standing
     else:
         kind = WATCHED[right.group, right.resource]
         standing = (await Sweeper(state, session, server, [kind], clock=now).list_all()).standings[kind.key]

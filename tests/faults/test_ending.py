@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 import yaml
 from support.operator_process import OperatorProcess
@@ -19,6 +20,7 @@ from rollcall.settings import DatabaseSettings
 from rollcall_demo.programs import free_ports
 from rollcall_demo.resources import JOB
 from rollcall_operator import watches
+from rollcall_operator.watches import Watches
 
 OperatorOf = Callable[..., OperatorProcess]
 
@@ -157,7 +159,15 @@ def test_what_does_not_end_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) ->
     async def end() -> bool:
         task = asyncio.create_task(never_ends())
         await asyncio.sleep(0)
-        await watches._end([task])  # noqa: SLF001 - what every restart and the end go through
+        watching = Watches(
+            (),
+            lambda *_: None,
+            server="",
+            new_session=aiohttp.ClientSession,
+            watch_seconds=1,
+            on_start=lambda: None,
+        )
+        await watching._end([task])  # noqa: SLF001 - what every restart and the end go through
         assert told > 1, "it was told more than once"
         return not task.done()
 

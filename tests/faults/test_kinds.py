@@ -98,7 +98,7 @@ async def test_a_kind_that_discovery_leaves_out_for_a_moment_is_not_gone(cluster
 
         assert await swept() == 0
         cluster.do(cluster.server.faults.serve_without)
-        assert (await sweeper.standings())[PYTORCHJOB_KEY] is Standing.LISTED
+        assert (await sweeper.standings())[PYTORCHJOB_KEY].standing is Standing.LISTED
         clock[0] += UNSERVED_FOR
         cluster.do(cluster.server.faults.serve_without, PYTORCHJOB)
         assert await swept() == 0, "it was there meanwhile"

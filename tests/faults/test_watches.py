@@ -18,7 +18,7 @@ from support.simulated_cluster import COMPLETED, RUNNING, SimulatedCluster, exit
 
 from rollcall.settings import DatabaseSettings
 from rollcall_demo.resources import JOB, POD
-from rollcall_operator import watches
+from rollcall_operator import kopf_settings, watches
 from rollcall_operator.cluster_state import POD as POD_KEY
 from rollcall_operator.life import WatchLife
 from rollcall_operator.watched import watched_kinds
@@ -230,7 +230,7 @@ async def watched_under(cluster: SimulatedCluster, seen: list[str]) -> None:
 async def test_errors_for_longer_than_the_retries_of_kopf_are_survived(
     cluster: SimulatedCluster, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    settings_of = watches.observer_settings
+    settings_of = kopf_settings.observer_settings
 
     def impatient(watch_seconds: int) -> kopf.OperatorSettings:
         settings = settings_of(watch_seconds)

@@ -42,7 +42,7 @@ class Life:
         metadata = {
             "uid": name,
             "name": name,
-            "namespace": "lab",
+            "namespace": obj.pop("namespace", "lab"),
             "resourceVersion": str(self.version),
             "labels": obj.pop("labels", {}),
             "ownerReferences": [owner] if owner else [],
