@@ -170,7 +170,7 @@ def bundled(stage: Stage, own_postgres: EmbeddedPostgres) -> BundledPostgres:
 def back_up_and_restore(
     stage: Stage, admin: Admin, bundled: BundledPostgres, page: dict[str, list[tuple[str, str]]], apply: Apply
 ) -> tuple[Pods, dict[str, Any]]:
-    """The first two sections, with a history that is lost between them; the pods after it, and what had been deleted."""
+    """The first two sections, the history lost between them; the pods of after it, and what was deleted before."""
     caller = stage.caller
     pods = stage.serve(bundled.dsn)
     apply(a_pod(PROJECT, "stays"), a_pod(PROJECT, "goes"))
