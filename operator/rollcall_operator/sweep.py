@@ -226,11 +226,12 @@ class Sweeper:
         return Listed(standing=Standing.FORBIDDEN)
 
     def _tell_refusals(self) -> None:
-        """Say once which right is missing, until it no longer is. Of a namespace without any, others tell."""
+        """Say once which right is missing, until it no longer is: of a namespace without its pods, for these alone."""
         self._told &= self._refused.keys()
         for watch, right in self._refused.items():
             key, namespace = watch
-            if watch in self._told or (namespace is not None and (POD, namespace) in self._refused):
+            is_beside = namespace is not None and key != POD and (POD, namespace) in self._refused
+            if watch in self._told or is_beside:
                 continue
             self._told.add(watch)
             where = {} if namespace is None else {"namespace": namespace}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from bench import churn, cold, derivation, pages, pipe
+from bench import churn, cold, derivation, lists, pages, pipe
 from bench.figures import Outcome, shown
 from bench.workshop import Workshop
 from rich.console import Console
@@ -56,6 +56,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             live=words.live, pods_each=words.live_pods_each, deleted=words.deleted, requests=words.requests
         ),
     ),
+    "lists": Benchmark(lists.measure, lambda words: lists.Sizes(live=words.live, chunk=words.chunk, lists=words.lists)),
     "churn": Benchmark(
         churn.measure,
         lambda words: churn.Sizes(pods=words.churn_pods, at_once=words.churn_at_once),
@@ -167,6 +168,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--live-pods-each", type=int, default=5, metavar="N", help="pods of each of them")
     add("--deleted", type=int, default=0, metavar="N", help="deleted ones; a million takes minutes to write")
     add("--requests", type=int, default=200, metavar="N", help="for each page")
+    add("--chunk", type=int, default=500, metavar="N", help="workloads in one request of kubectl")
+    add("--lists", type=int, default=5, metavar="N", help="times that kubectl lists everything")
     add("--churn-pods", type=int, default=1000, metavar="N", help="pods created, run and deleted on the real cluster")
     add("--churn-at-once", type=int, default=200, metavar="N", help="of these alive at once")
     add("--cold-pods", type=int, default=5000, metavar="N", help="pods there before the operator")

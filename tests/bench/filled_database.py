@@ -17,6 +17,7 @@ from rollcall.store.retention import make_partitions
 from rollcall.store.writes import write_batch
 
 BATCH = 500
+CLUSTER = "c1"
 NAMESPACES = 100
 MONTHS = 6
 
@@ -71,9 +72,9 @@ async def fill_live(database: DatabaseSettings, number: int, *, pods_each: int =
         records = tuple(_numbered(place, now=now) for place in range(start, min(start + BATCH, number)))
         pods = tuple(pod for place, record in enumerate(records, start) for pod in _pods_of(record, place, pods_each))
         async with engine.begin() as connection:
-            await write_batch(connection, "c1", Batch(workloads=records, pods=pods), observed_at=now)
+            await write_batch(connection, CLUSTER, Batch(workloads=records, pods=pods), observed_at=now)
     async with engine.begin() as connection:
-        await touch_cluster(connection, cluster_id="c1", name="bench", watches_observed_at=now)
+        await touch_cluster(connection, cluster_id=CLUSTER, name="bench", watches_observed_at=now)
         for month in range(MONTHS):
             await make_partitions(connection, now=now - timedelta(days=30 * month))
     await engine.dispose()

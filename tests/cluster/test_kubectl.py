@@ -16,8 +16,9 @@ import pytest
 import yaml
 from kubernetes import client
 from support.api_process import ApiProcess
-from support.cluster_objects import a_project, remove_namespace
+from support.cluster_objects import a_pod, a_project, remove_namespace
 from support.kubectl import Kubectl, table
+from support.operator_process import OperatorProcess
 from support.rows import eventually
 from support.workload_builders import a_request, a_workload, uid_of
 
@@ -442,6 +443,98 @@ def test_initial_events_end_with_a_bookmark_that_says_so(kubectl: Kubectl) -> No
     assert mark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
 
+def test_documents_are_gathered_by_the_api_server(kubectl: Kubectl) -> None:
+    path = "/openapi/v3/apis/rollcall.dev/v1"
+    assert "apis/rollcall.dev/v1" in json.loads(kubectl("get", "--raw", "/openapi/v3", user="ada"))["paths"]
+    v3 = json.loads(kubectl("get", "--raw", path, user="ada"))
+    workload = v3["components"]["schemas"]["dev.rollcall.v1.Workload"]
+    assert set(workload["properties"]) == {"apiVersion", "kind", "metadata", "spec", "status"}
+    # Version 2 is one document of the whole cluster, that the API server puts together now and then.
+    v2 = eventually(
+        lambda: json.loads(kubectl("get", "--raw", "/openapi/v2", user="ada"))["definitions"],
+        lambda found: "dev.rollcall.v1.Workload" in found,
+        seconds=180,
+    )
+    assert set(v2["dev.rollcall.v1.Workload"]["properties"]) == set(workload["properties"])
+
+
+def test_every_way_of_writing_is_refused_readably(kubectl: Kubectl, tmp_path: Path) -> None:
+    manifest = tmp_path / "workload.yaml"
+    there = json.loads(kubectl("get", "rwl", "train.job.batch", "-n", ONE, "-o", "json"))
+    manifest.write_text(json.dumps(there | {"metadata": {"name": "train.job.batch", "namespace": ONE}}))
+    new = tmp_path / "new.yaml"
+    new.write_text(json.dumps(there | {"metadata": {"name": "new.job.batch", "namespace": ONE}}))
+    for words in (
+        ("apply", "--server-side", "-f", str(manifest)),
+        ("apply", "-f", str(new), "--validate=false"),
+        ("create", "-f", str(new), "--validate=false"),
+        ("replace", "-f", str(manifest), "--validate=false"),
+        ("patch", "rwl", "train.job.batch", "-n", ONE, "--type=merge", "-p", '{"spec":{"priority":1}}'),
+        ("annotate", "rwl", "train.job.batch", "a=b", "-n", ONE),
+        ("delete", "rwl", "train.job.batch", "-n", ONE),
+        ("delete", "--raw", f"/apis/rollcall.dev/v1/namespaces/{ONE}/workloads"),
+        ("delete", "rwl", "--all", "-n", ONE),
+    ):
+        refused = kubectl.refused(*words)
+        assert "the server does not allow this method on the requested resource" in refused, (words, refused)
+
+
+def test_all_and_workloads_of_another_group_stay_what_they_are(kubectl: Kubectl, api: client.ApiClient) -> None:
+    """Kueue has ``workloads`` too: its group comes before ours, and the full name tells which is meant."""
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": "workloads.kueue.x-k8s.io",
+            "annotations": {"api-approved.kubernetes.io": "unapproved, a test's own"},
+        },
+        "spec": {
+            "group": "kueue.x-k8s.io",
+            "names": {"kind": "Workload", "plural": "workloads", "singular": "workload", "shortNames": ["wl"]},
+            "scope": "Namespaced",
+            "versions": [
+                {"name": "v1beta1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+            ],
+        },
+    }
+    printed = kubectl("get", "all", "-n", ONE, user="ada")
+    assert "rollcall" not in printed, "all stays what is kept by itself"
+    assert len(names(kubectl("get", "workloads", "-n", ONE, "-o", "name"))) == 3, "nobody else has the word"
+    apply_objects(api, [definition])
+    try:
+        kueues = "workload.kueue.x-k8s.io/queued"
+        queued = {
+            "apiVersion": "kueue.x-k8s.io/v1beta1",
+            "kind": "Workload",
+            "metadata": {"name": "queued", "namespace": ONE},
+        }
+        eventually(lambda: kubectl.run("get", "workloads.kueue.x-k8s.io").returncode, lambda code: code == 0)
+        apply_objects(api, [queued])
+        # What kubectl has of discovery is kept for minutes, and thrown away where a word is not known.
+        kubectl("api-resources", "--cached=false")
+        for word in ("workloads", "workload"):
+            assert kubectl("get", word, "-n", ONE, "-o", "name").split() == [kueues]
+        for word in ("rwl", "workloads.rollcall.dev", "workloads.v1.rollcall.dev"):
+            assert len(names(kubectl("get", word, "-n", ONE, "-o", "name"))) == 3
+    finally:
+        kubectl("delete", "crd", "workloads.kueue.x-k8s.io")
+        kubectl("api-resources", "--cached=false")
+
+
+def test_a_namespace_goes_while_its_workloads_are_shown(kubectl: Kubectl, api: client.ApiClient, write: Write) -> None:
+    """The controller finds nothing of ours that it would have to delete."""
+    going = "kubectl-going"
+    apply_objects(api, [a_project(going)])
+    write(job("stays-in-the-view", going))
+    assert names(kubectl("get", "rwl", "-n", going, "-o", "name", user="carl")) == ["stays-in-the-view.job.batch"]
+    remove_namespace(api, going)
+    gone = Gone(
+        uid=uid_of(f"{going}/stays-in-the-view"), observed_version=11, at=datetime.now(UTC), seen=DeletionSeen.EXACT
+    )
+    write(gone=(gone,))
+    assert names(kubectl("get", "rwl", "-n", going, "-o", "name", user="carl")) == []
+
+
 @pytest.mark.usefixtures("served")
 def test_only_the_api_server_may_say_who_is_asking(cluster: LocalCluster, port: int) -> None:
     address = f"https://localhost:{port}/apis/rollcall.dev/v1/namespaces/{ONE}/workloads"
@@ -456,3 +549,37 @@ def test_only_the_api_server_may_say_who_is_asking(cluster: LocalCluster, port: 
     trusting.load_cert_chain(cluster.folder / "admin.crt", cluster.folder / "admin.key")
     with pytest.raises(httpx.TransportError):
         httpx.get(address, headers=told, verify=trusting)
+
+
+def test_the_operator_is_the_writer_of_what_a_watch_sees(
+    kubectl: Kubectl,
+    api: client.ApiClient,
+    cluster: LocalCluster,
+    shared_database: DatabaseSettings,
+    project: str,
+    tmp_path: Path,
+) -> None:
+    """The last test of the module: the operator takes away what the others have made up."""
+    kubeconfig = cluster.kubeconfig_of("rollcall", "rollcall-operator")
+    words = ("get", "rwl", "-n", project, "-w", "--output-watch-events")
+    with OperatorProcess(tmp_path, kubeconfig, shared_database):
+        watching = kubectl.beside("watch-operator", *words, user="carl")
+        watching.start()
+
+        def events() -> list[list[str]]:
+            return [[line[0], *line[1:4]] for line in table(watching.log.read_text())[1:]]
+
+        try:
+            apply_objects(api, [a_pod(project, "lives", start_seconds=2)])
+            running = ["MODIFIED", "lives.pod", "Pod", "Running"]
+            found = eventually(events, lambda found: running in found)
+            phases = list(dict.fromkeys(line[3] for line in found))
+            assert found[0][:3] == ["ADDED", "lives.pod", "Pod"]
+            assert phases[0] != "Running", "it was seen before it ran"
+            core: Any = client.CoreV1Api(api)
+            core.delete_namespaced_pod("lives", project, grace_period_seconds=0)
+            found = eventually(events, lambda found: found[-1][0] == "DELETED")
+            assert [line[0] for line in found].count("DELETED") == 1
+            assert [line[0] for line in found].count("ADDED") == 1
+        finally:
+            watching.stop()
