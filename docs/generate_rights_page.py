@@ -35,9 +35,9 @@ server. Rollcall writes nothing but its one Lease, and reads no Secret.
 
 _TAIL = """
 In named namespaces alone (`ROLLCALL_OPERATOR__NAMESPACES`) a Role in each of them holds the same but for what lies in
-no namespace, and `get` on the namespace itself. Rights are granted by
-[`operator-rights.yaml`](../../deploy/manifests/operator-rights.yaml) or by the
-[chart](../../charts/rollcall/README.md), and both grant the same.
+no namespace, and `get` on the namespace itself: without it, `namespace_not_readable` in the log, and its labels are not
+known. A right that is missing in one of them is told with the namespace's name. The
+[manifests](../../deploy/manifests) and the [chart](../../charts/rollcall/README.md) grant the same.
 
 In the operator's own namespace:
 

@@ -1,55 +1,34 @@
 """Every right of the operator, taken away alone: what is missing then is told, or shown wrong.
 
 The parts that use a right are run in this process, each as a user who has all rights of the manifest but one, on the
-real API server. A right that a later rule brings is asked about by itself. What needs a whole operator has one.
+real API server: cluster-wide, and with Roles in a named namespace. A right that a later rule brings is asked about by
+itself. What needs a whole operator is in `test_without_a_right.py`.
 """
 
 import asyncio
-import contextlib
-import secrets
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any
 
-import aiohttp
 import pytest
 from kubernetes import client
-from structlog.testing import capture_logs
-from support.kind_definitions import definitions, definitions_beside, plurals
+from support.kind_definitions import definitions, definitions_beside
 from support.lacking_rights import Lacking, Right, rights_in
+from support.missed_rights import KINDS, NAMES, TOP, WRAPPER, Owners, missed, reference_to
 
 from rollcall.cluster_access import ApiStatusError, post_json
-from rollcall.domain.facts import DomainSettings, KindKey
-from rollcall.errors import ClusterError
+from rollcall.domain.facts import KindKey
 from rollcall_cluster.applying import SAMPLES, apply_objects
 from rollcall_cluster.control_plane import LocalCluster
-from rollcall_operator.cluster_state import POD, ClusterState, EventType
 from rollcall_operator.discovery import served_kinds
-from rollcall_operator.event_watch import EventWatch
-from rollcall_operator.measures import Measures
-from rollcall_operator.owners import PATIENCE, OwnerReader
-from rollcall_operator.places import read_identity
-from rollcall_operator.sweep import Standing, Sweeper
-from rollcall_operator.teaching import Teacher
-from rollcall_operator.watched import watched_kinds
-from rollcall_operator.watches import DEFINITION
 
 pytestmark = pytest.mark.anyio
 
-MANIFEST = SAMPLES.parent / "manifests" / "operator-rights.yaml"
+MANIFESTS = SAMPLES.parent / "manifests"
 LEASES = "coordination.k8s.io"
-RIGHTS = [right for right in rights_in(MANIFEST) if right.group != LEASES]
-OF_THE_LEASE = [right for right in rights_in(MANIFEST) if right.group == LEASES]
+RIGHTS = [right for right in rights_in(MANIFESTS / "operator-rights.yaml") if right.group != LEASES]
 
-NAMES = "rights-owners"
-"""The namespace of what owns something."""
-
-WRAPPER = KindKey(group="workload.codeflare.dev", kind="AppWrapper")
-KINDS = {(key.group, plural): key for key, plural in plurals().items()}
-WATCHED = {(kind.key.group, kind.plural): kind for kind in watched_kinds()}
-
-TOP = KindKey(group="", kind="top")
-Owners = dict[KindKey, dict[str, Any]]
+NAMED_RIGHTS = [replace(right, namespace=NAMES) for right in rights_in(MANIFESTS / "operator-namespace-rights.yaml")]
 
 _CONTAINERS = [{"name": "main", "image": "registry.example/pause:1"}]
 _LABELS = {"app": "owner"}
@@ -96,6 +75,15 @@ def lacking(cluster: LocalCluster, served: None) -> Iterator[Lacking]:  # noqa: 
 
 
 @pytest.fixture(scope="module")
+def lacking_there(cluster: LocalCluster, served: None) -> Iterator[Lacking]:  # noqa: ARG001 - the namespace is to be there
+    """Somebody for each right in the named namespace."""
+    lacking = Lacking(cluster, "named", NAMED_RIGHTS)
+    asyncio.run(lacking.arrange())
+    yield lacking
+    asyncio.run(lacking.disband())
+
+
+@pytest.fixture(scope="module")
 def owners(lacking: Lacking) -> Owners:
     """One object of each kind that may be looked up, and above them all one more, which is under no key of theirs."""
     keys = [KINDS[right.group, right.resource] for right in RIGHTS if is_of_owners(right)]
@@ -133,11 +121,22 @@ async def make_owners(lacking: Lacking, keys: list[KindKey]) -> Owners:
 async def test_without_it_something_is_missing(
     right: Right, lacking: Lacking, owners: Owners, api: client.ApiClient
 ) -> None:
+    assert await missing_with_and_without(right, lacking, owners, api) == ["nothing", what_is_told_without(right)]
+
+
+@pytest.mark.parametrize("right", NAMED_RIGHTS, ids=str)
+async def test_without_it_something_is_missing_in_a_named_namespace(
+    right: Right, lacking_there: Lacking, owners: Owners, api: client.ApiClient
+) -> None:
+    assert await missing_with_and_without(right, lacking_there, owners, api) == ["nothing", what_is_told_without(right)]
+
+
+async def missing_with_and_without(right: Right, lacking: Lacking, owners: Owners, api: client.ApiClient) -> list[str]:
     found = []
     for lacks in (None, right):
         async with lacking.session(lacks) as session:
-            found.append(await missing(right, session, lacking.server, owners, api))
-    assert found == ["nothing", what_is_told_without(right)]
+            found.append(await missed(right, session, lacking.server, owners, api))
+    return found
 
 
 def is_of_owners(right: Right) -> bool:
@@ -148,147 +147,22 @@ def is_of_owners(right: Right) -> bool:
 def what_is_told_without(right: Right) -> str:
     """What the operator says of it, or what is wrong."""
     plural = right.resource
+    events = "/api/v1/events" if right.namespace is None else f"/api/v1/namespaces/{right.namespace}/events"
     match right.verb, plural:
         case "list", "kartas" | "resourceinterfaces":
             return "kinds_forbidden Kartas"
         case "list", "configmaps":
             return "kinds_forbidden ConfigMaps"
+        case "get", "namespaces" if right.namespace is not None:
+            return f"namespace_not_readable {right.namespace}"
         case "get", "namespaces":
             return "The Kubernetes API answered 403 for /api/v1/namespaces/kube-system."
         case "list", "events":
-            return "events_forbidden The Kubernetes API answered 403 for /api/v1/events."
+            return f"events_forbidden The Kubernetes API answered 403 for {events}."
         case "watch", "events":
-            return "events_forbidden The Kubernetes API answered 403 for a watch of /api/v1/events."
+            return f"events_forbidden The Kubernetes API answered 403 for a watch of {events}."
         case "get", _:
             kind = KINDS[right.group, plural].kind
             return f"owner_kind_forbidden {kind}; the workload is {kind} owner"
         case _:
             return f"kind_forbidden {right.verb} {plural}"
-
-
-async def missing(
-    right: Right, session: aiohttp.ClientSession, server: str, owners: Owners, api: client.ApiClient
-) -> str:
-    """What is missing to the part of the operator that needs the right."""
-    with capture_logs() as logged:
-        match right.verb, right.resource:
-            case "list", "kartas" | "resourceinterfaces" | "configmaps":
-                teacher = Teacher(session, server, namespace="rollcall", interval_seconds=60, measures=Measures())
-                told = {f"kinds_forbidden {what}" for what in (await teacher.begin()).refused}
-                assert told == {f"{line['event']} {line['what']}" for line in logged}
-                return next(iter(told), "nothing")
-            case "get", "namespaces":
-                return await missing_of_identity(session, server)
-            case "get", _:
-                owner = owners[KINDS[right.group, right.resource]]
-                return await missing_of_owners(owner, owners[TOP], session, server, logged)
-            case _, "events":
-                return await missing_of_events(session, server, logged, api)
-            case _:
-                return await missing_of_kind(right, session, server, logged)
-
-
-async def missing_of_kind(right: Right, session: aiohttp.ClientSession, server: str, logged: list[Any]) -> str:
-    """How one kind stands."""
-    state = ClusterState(DomainSettings(), all_namespaces=True)
-    if (right.group, right.resource) == (DEFINITION.key.group, DEFINITION.plural):
-        sweeper = Sweeper(state, session, server, (), clock=now)
-        standing = (await sweeper.standings())[DEFINITION.key].standing
-    else:
-        kind = WATCHED[right.group, right.resource]
-        standing = (await Sweeper(state, session, server, [kind], clock=now).list_all()).standings[kind.key]
-    if standing is Standing.LISTED:
-        assert logged == []
-        return "nothing"
-    assert standing is Standing.FORBIDDEN
-    (line,) = logged
-    return f"{line['event']} {line['right']}"
-
-
-async def missing_of_identity(session: aiohttp.ClientSession, server: str) -> str:
-    """Whether the cluster says who it is."""
-    try:
-        await read_identity(session, server, id=None, name="")
-    except ClusterError as error:
-        return str(error)
-    return "nothing"
-
-
-async def missing_of_events(
-    session: aiohttp.ClientSession, server: str, logged: list[Any], api: client.ApiClient
-) -> str:
-    """Whether a Kubernetes event that happens after the list is seen."""
-    beginning = f"right-{secrets.token_hex(4)}"
-    watch = EventWatch(session, server, refused_seconds=60)
-    is_listed = asyncio.Event()
-    seen: set[str] = set()
-
-    def watching(is_watching: int) -> None:
-        if is_watching:
-            is_listed.set()
-
-    task = asyncio.create_task(watch.run(lambda obj: seen.add(obj["metadata"]["name"]), watching=watching))
-    number = 0
-    try:
-        async with asyncio.timeout(60):
-            while not logged and not any(name.startswith(beginning) for name in seen):
-                if is_listed.is_set():
-                    await asyncio.to_thread(happen, api, f"{beginning}-{(number := number + 1)}")
-                await asyncio.sleep(0.05)
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-    return f"{logged[0]['event']} {logged[0]['error']}" if logged else "nothing"
-
-
-def happen(api: client.ApiClient, name: str) -> None:
-    about = {"kind": "Namespace", "name": NAMES, "namespace": NAMES}
-    body = {"metadata": {"name": name}, "involvedObject": about, "reason": "Tested", "type": "Normal"}
-    client.CoreV1Api(api).create_namespaced_event(NAMES, body)
-
-
-async def missing_of_owners(
-    owner: dict[str, Any], top: dict[str, Any], session: aiohttp.ClientSession, server: str, logged: list[Any]
-) -> str:
-    """What workload a pod is of, whose owner, owned itself, no watch has brought yet."""
-    at = now()
-    state = ClusterState(DomainSettings(), all_namespaces=True)
-    state.seen = None
-    state.observe(WRAPPER, EventType.SEEN, top, at=at)
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": "pod",
-            "namespace": NAMES,
-            "uid": "pod-of-nobody-else",
-            "resourceVersion": "1",
-            "ownerReferences": [reference_to(owner)],
-        },
-        "spec": SPECS["Pod"],
-    }
-    state.observe(POD, EventType.SEEN, pod, at=at)
-    clock = [at]
-    reader = OwnerReader(state, session, server, watched=lambda _: True, clock=lambda: clock[0])
-    assert await reader.read_missing() == 0, "its watch has time to bring it"
-    clock[0] += PATIENCE
-    assert await reader.read_missing() == 1
-    found = state.belonging.top_of("pod-of-nobody-else")
-    assert found is not None
-    if found.uid == top["metadata"]["uid"]:
-        assert logged == []
-        return "nothing"
-    assert found.uid == owner["metadata"]["uid"]
-    (line,) = logged
-    return f"{line['event']} {line['kind']}; the workload is {found.kind} {found.name}"
-
-
-def reference_to(owner: dict[str, Any]) -> dict[str, Any]:
-    metadata = owner["metadata"]
-    named = {"name": metadata["name"], "uid": metadata["uid"], "controller": True}
-    return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], **named}
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
