@@ -55,6 +55,9 @@ In the operator's own namespace:
 | `create` | `serviceaccounts/token` of declared applications | [tokens for applications](../how-to/applications.md) | `POST /api/v1/token` answers 503 |
 | `get` | the ConfigMap `extension-apiserver-authentication` of `kube-system` | [kubectl](../how-to/kubectl.md): whose word the API server's is | kubectl is answered 401 |
 | `get` | the namespace `kube-system` | kubectl: which cluster this is | it does not start, unless `ROLLCALL_CLUSTER__ID` is set |
+
+With `ROLLCALL_API__REVIEWS=self` the first two are not needed:
+[callers ask for themselves](../how-to/authentication.md#with-no-right-of-its-own).
 """  # noqa: E501 - rows of tables
 
 

@@ -11,10 +11,11 @@ from rollcall.domain.facts import KindKey
 from rollcall.errors import ClusterError, RollcallError
 from rollcall_operator.cluster_state import POD, ClusterState
 from rollcall_operator.life import Clock, Watch, WatchLife
+from rollcall_operator.listing import Listed, Lists, Standing
 from rollcall_operator.reach import Reach
 from rollcall_operator.stopping import Answer, Stopping
 from rollcall_operator.surroundings import NAMESPACE, NODE
-from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
+from rollcall_operator.sweep import Sweeper
 from rollcall_operator.watches import WatchedKind, Watches
 
 BEGIN_SECONDS = 15.0

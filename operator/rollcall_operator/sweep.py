@@ -5,9 +5,8 @@ Each kind's list is complete or is not used: a failed or forbidden list closes n
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import aiohttp
 import structlog
@@ -24,6 +23,7 @@ from rollcall_operator.beside import Facts as FactsBeside
 from rollcall_operator.cluster_state import POD, ClusterState, Ending
 from rollcall_operator.discovery import ServedKind, served_kinds
 from rollcall_operator.life import Watch
+from rollcall_operator.listing import Listed, Lists, Standing, merged
 from rollcall_operator.reach import EVERYWHERE, Reach
 from rollcall_operator.surroundings import NAMESPACE, NODE
 from rollcall_operator.watches import DEFINITION, WatchedKind
@@ -37,69 +37,6 @@ _FORBIDDEN = (401, 403)
 _ANY_VERSION = sys.maxsize
 
 log = structlog.get_logger(__name__)
-
-
-class Standing(StrEnum):
-    """How a kind stands with this operator."""
-
-    LISTED = "listed"
-    """It may be watched as well."""
-    FORBIDDEN = "forbidden"
-    """It may not be listed, or not watched: a view that is as old as its last list would be no view."""
-    NOT_SERVED = "not_served"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """What listing one kind came to; of several namespaces, all of it together."""
-
-    standing: Standing
-    """Listed where it was in one namespace at least, and failed in none."""
-    uids: frozenset[str] = frozenset()
-    version: int = 0
-    """Of the oldest of the lists."""
-    refused: frozenset[str] = frozenset()
-    """The namespaces in which it may not be listed: nothing follows for what is in them."""
-
-    def standing_in(self, namespace: str | None) -> Standing:
-        """How the kind stands in one namespace."""
-        return Standing.FORBIDDEN if namespace in self.refused else self.standing
-
-
-def merged(parts: Mapping[str | None, Listed]) -> Listed:
-    """One list of the lists of a kind by namespace: complete, or not used."""
-    refused = frozenset(name for name, part in parts.items() if name and part.standing is Standing.FORBIDDEN)
-    standings = {part.standing for part in parts.values()}
-    if Standing.FAILED in standings:
-        return Listed(standing=Standing.FAILED, refused=refused)
-    listed = [part for part in parts.values() if part.standing is Standing.LISTED]
-    if not listed:
-        return Listed(standing=Standing.FORBIDDEN, refused=refused)
-    return Listed(
-        standing=Standing.LISTED,
-        uids=frozenset[str]().union(*(part.uids for part in listed)),
-        # What is newer than one of the lists may have come after it, in its namespace.
-        version=min(part.version for part in listed),
-        refused=refused,
-    )
-
-
-@dataclass(slots=True)
-class Lists:
-    """What listing every kind came to."""
-
-    by_kind: dict[KindKey, Listed] = field(default_factory=dict)
-
-    @property
-    def standings(self) -> dict[KindKey, Standing]:
-        """How each kind stands."""
-        return {key: listed.standing for key, listed in self.by_kind.items()}
-
-    @property
-    def uids(self) -> frozenset[str]:
-        """All that was listed."""
-        return frozenset[str]().union(*(listed.uids for listed in self.by_kind.values()))
 
 
 def _held(state: ClusterState, key: KindKey) -> Mapping[str, ObjectFacts | PodFacts | FactsBeside]:

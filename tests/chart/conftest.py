@@ -1,5 +1,7 @@
 """Helm, and a real control plane that has every operator's kinds but nothing of Rollcall: the chart brings that."""
 
+import os
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,3 +56,20 @@ def apply(api: client.ApiClient) -> Callable[..., None]:
 def cluster_helm(helm_binary: Path, cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Helm on that cluster."""
     return Helm(helm_binary, tmp_path_factory.mktemp("cluster-helm"), cluster.kubeconfig)
+
+
+@pytest.fixture
+def shell(cluster: LocalCluster, helm_binary: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment in which an admin works."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, words in {"kubectl": find_binaries(print).command("kubectl"), "helm": [str(helm_binary)]}.items():
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        program.chmod(0o755)
+    return {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "no_proxy": "*",
+    }

@@ -15,7 +15,7 @@ import yaml
 from kubernetes import client
 from support.audit_log import faults, requests
 from support.chart_rights import rights_of_account
-from support.cluster_objects import a_pod, a_project, remove_namespace
+from support.cluster_objects import a_pod, a_project, a_viewer, remove_namespace
 from support.helm import CHART, Helm
 from support.kubectl import Kubectl
 from support.rows import eventually
@@ -130,25 +130,10 @@ def installed(
             remove_namespace(api, namespace)
 
 
-def a_viewer(name: str) -> list[dict[str, Any]]:
-    """A ServiceAccount that may `view` the project, as the chart's aggregation makes it see workloads."""
-    rbac = "rbac.authorization.k8s.io"
-    return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": PROJECT}},
-        {
-            "apiVersion": f"{rbac}/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": name, "namespace": PROJECT},
-            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "view"},
-            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": PROJECT}],
-        },
-    ]
-
-
 @pytest.fixture(scope="module")
 def lived(installed: Installed, cluster: LocalCluster, apply: Apply) -> dict[str, Any]:
     """What a viewer is shown of a workload that runs."""
-    apply(*a_viewer("viewer"), a_pod(PROJECT, "train"))
+    apply(*a_viewer(PROJECT, "viewer"), a_pod(PROJECT, "train"))
     headers = {"Authorization": f"Bearer {cluster.token_of(PROJECT, 'viewer')}"}
 
     def seen() -> Any:

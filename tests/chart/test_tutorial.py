@@ -5,9 +5,7 @@ and no network of pods is here: kwok says that pods run, and the words of their 
 (`support.pod_processes`); what `kubectl port-forward` would lead to is asked directly.
 """
 
-import os
 import re
-import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -127,23 +125,6 @@ def cluster() -> Iterator[LocalCluster]:
     with LocalCluster(find_binaries(print)) as cluster, cluster.api_client() as api:
         create_nodes(api)
         yield cluster
-
-
-@pytest.fixture
-def shell(cluster: LocalCluster, helm_binary: Path, tmp_path: Path) -> dict[str, str]:
-    """The environment in which an admin works."""
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    for name, words in {"kubectl": find_binaries(print).command("kubectl"), "helm": [str(helm_binary)]}.items():
-        program = programs / name
-        program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-        program.chmod(0o755)
-    return {
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "KUBECONFIG": str(cluster.kubeconfig),
-        "no_proxy": "*",
-    }
 
 
 def test_every_command_does_what_the_page_says(

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from kubernetes import client
 from support.bundled_postgres import BundledPostgres
-from support.cluster_objects import a_pod, a_project, remove_namespace
+from support.cluster_objects import a_pod, a_project, a_viewer, remove_namespace
 from support.helm import CHART, Helm
 from support.kubectl import Kubectl
 from support.past_releases import NoHistoryError, PastRelease, last_at_schema, last_release
@@ -66,18 +66,10 @@ def kubectl(cluster: LocalCluster, tmp_path: Path) -> Kubectl:
 @pytest.fixture
 def namespaces(api: client.ApiClient, apply: Apply) -> Iterator[None]:
     """The release's and a project, with somebody who may view it."""
-    subject = {"kind": "ServiceAccount", "name": "viewer", "namespace": PROJECT}
     apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         a_project(PROJECT),
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "viewer", "namespace": PROJECT}},
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": "viewer", "namespace": PROJECT},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
-            "subjects": [subject],
-        },
+        *a_viewer(PROJECT, "viewer"),
     )
     yield
     for namespace in (NAMESPACE, PROJECT):

@@ -327,7 +327,7 @@ def test_a_namespace_that_may_not_be_read_is_recorded_by_its_name(
 
 
 def test_whoever_grants_nodes_has_node_pools(named: Named, apply: Apply, rows: Rows, api: client.ApiClient) -> None:
-    rule = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]}
+    rule = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}
     subject = {"kind": "ServiceAccount", "name": named.account, "namespace": "rollcall"}
     group = "rbac.authorization.k8s.io"
     reference = {"apiGroup": group, "kind": "ClusterRole", "name": named.account}

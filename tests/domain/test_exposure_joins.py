@@ -11,7 +11,8 @@ from rollcall.domain.facts import KindKey
 from rollcall.domain.records import Remembered
 from rollcall.explain.gathering import gather
 from rollcall_operator.cluster_state import POD, ClusterState, EventType
-from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
+from rollcall_operator.listing import Listed, Lists, Standing
+from rollcall_operator.sweep import Sweeper
 from rollcall_operator.watched import watched_kinds
 
 SPACE = "runai-team-a"

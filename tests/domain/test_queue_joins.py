@@ -13,7 +13,8 @@ from rollcall.domain.reading import read_meta
 from rollcall.domain.records import Phase, Remembered
 from rollcall.explain.gathering import gather
 from rollcall_operator.cluster_state import POD, ClusterState, EventType
-from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
+from rollcall_operator.listing import Listed, Lists, Standing
+from rollcall_operator.sweep import Sweeper
 from rollcall_operator.watched import watched_kinds
 
 SPACE = "runai-team-a"

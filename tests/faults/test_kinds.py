@@ -13,7 +13,8 @@ from rollcall.domain.facts import DomainSettings, KindKey
 from rollcall.store.records import DeletionSeen, OpenWorkload
 from rollcall_demo.resources import CRD, PYTORCHJOB
 from rollcall_operator.cluster_state import ClusterState, EventType
-from rollcall_operator.sweep import UNSERVED_FOR, Standing, Sweeper
+from rollcall_operator.listing import Standing
+from rollcall_operator.sweep import UNSERVED_FOR, Sweeper
 from rollcall_operator.watched import watched_kinds
 
 OperatorOf = Callable[..., OperatorProcess]

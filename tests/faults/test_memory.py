@@ -14,8 +14,9 @@ from rollcall.domain.placing import Missing
 from rollcall.settings import DatabaseSettings
 from rollcall_demo.resources import DEPLOYMENT, JOB, REPLICASET
 from rollcall_operator.cluster_state import POD
+from rollcall_operator.listing import Listed, Lists, Standing
 from rollcall_operator.surroundings import NAMESPACE
-from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
+from rollcall_operator.sweep import Sweeper
 
 pytestmark = pytest.mark.anyio
 

@@ -20,10 +20,11 @@ from rollcall.store.records import OpenWorkload
 from rollcall_demo.resources import JOB
 from rollcall_operator.cluster_state import POD, EventType
 from rollcall_operator.life import WatchLife
+from rollcall_operator.listing import Listed, Lists, Standing, merged
 from rollcall_operator.namespaces import GONE_AFTER, Namespaces, UnreadError
 from rollcall_operator.reach import Reach
 from rollcall_operator.surroundings import NAMESPACE
-from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper, merged
+from rollcall_operator.sweep import Sweeper
 
 pytestmark = pytest.mark.anyio
 

@@ -17,9 +17,10 @@ from rollcall.settings import DatabaseSettings
 from rollcall.store.records import OpenWorkload
 from rollcall_operator.cluster_state import POD
 from rollcall_operator.flusher import Flusher
+from rollcall_operator.listing import Listed, Lists, Standing
 from rollcall_operator.measures import Measures
 from rollcall_operator.owners import FORBIDDEN_FOR, FOUND_FOR, GONE_FOR, PATIENCE, OwnerReader
-from rollcall_operator.sweep import Listed, Lists, Standing, Sweeper
+from rollcall_operator.sweep import Sweeper
 from rollcall_operator.watches import WatchedKind
 
 pytestmark = pytest.mark.anyio

@@ -116,6 +116,20 @@ def may_list(name: str, namespace: str | None) -> list[dict[str, Any]]:
     ]
 
 
+def a_viewer(namespace: str, name: str) -> list[dict[str, Any]]:
+    """A ServiceAccount that may `view` its namespace, as the chart's aggregation makes it see workloads."""
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}},
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": name, "namespace": namespace},
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+        },
+    ]
+
+
 def a_role(name: str, namespace: str | None, rule: dict[str, Any], holder: str) -> list[dict[str, Any]]:
     """A role of that rule, in one namespace or everywhere, and the ServiceAccount ``NAMESPACE:NAME`` that has it."""
     where, who = holder.split(":")

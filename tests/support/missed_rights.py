@@ -17,12 +17,13 @@ from rollcall.errors import ClusterError
 from rollcall_operator.cluster_state import POD, ClusterState, EventType
 from rollcall_operator.event_watch import EventWatch
 from rollcall_operator.life import WatchLife
+from rollcall_operator.listing import Standing
 from rollcall_operator.measures import Measures
 from rollcall_operator.namespaces import Namespaces, UnreadError
 from rollcall_operator.owners import PATIENCE, OwnerReader
 from rollcall_operator.places import read_identity
 from rollcall_operator.reach import EVERYWHERE, Reach
-from rollcall_operator.sweep import Standing, Sweeper
+from rollcall_operator.sweep import Sweeper
 from rollcall_operator.teaching import Teacher
 from rollcall_operator.watched import watched_kinds
 from rollcall_operator.watches import DEFINITION

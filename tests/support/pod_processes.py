@@ -94,13 +94,27 @@ class PodProcesses:
         volumes = {volume["name"]: volume for volume in self._pod["volumes"]}
         found: dict[str, Path] = {}
         for mount in container["volumeMounts"]:
-            secret = volumes[mount["name"]].get("secret")
-            if secret is not None:
+            files = self._files(volumes[mount["name"]])
+            if files and mount["mountPath"] != TOKEN_FOLDER:
                 folder = self._folder / mount["name"]
-                folder.mkdir(exist_ok=True)
-                for key, content in self._secret(secret["secretName"]).items():
-                    (folder / key).write_bytes(content)
+                for path, content in files.items():
+                    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / path).write_bytes(content)
                 found[mount["mountPath"]] = folder
+        return found
+
+    def _files(self, volume: Mapping[str, Any]) -> dict[str, bytes]:
+        """What a volume of Secrets and ConfigMaps holds, by path; nothing for others."""
+        if "secret" in volume:
+            return self._secret(volume["secret"]["secretName"])
+        found: dict[str, bytes] = {}
+        for source in volume.get("projected", {}).get("sources", ()):
+            if "secret" in source:
+                held = self._secret(source["secret"]["name"])
+                found |= {item["path"]: held[item["key"]] for item in source["secret"]["items"]}
+            elif "configMap" in source:
+                texts = self._core.read_namespaced_config_map(source["configMap"]["name"], self._namespace).data
+                found |= {key: text.encode() for key, text in texts.items()}
         return found
 
     def _secret(self, name: str) -> dict[str, bytes]:

@@ -34,7 +34,7 @@ class Pods:
         self.address = f"http://127.0.0.1:{api_port}"
         self._operator = f"http://127.0.0.1:{operator_port}"
         self._migrations: list[Program] = []
-        self._serving: list[Program] = []
+        self._serving: dict[str, Program] = {}
         for command, port in (("operator", operator_port), ("api", api_port)):
             # A pod has an address of its own; here all share one, and differ by their ports.
             own = {f"ROLLCALL_{command.upper()}__HOST": "127.0.0.1", f"ROLLCALL_{command.upper()}__PORT": str(port)}
@@ -49,7 +49,7 @@ class Pods:
                 release=release,
             )
             self._migrations.append(pod.initial("migrate"))
-            self._serving.append(pod.container(command))
+            self._serving[command] = pod.container(command)
 
     def migrate(self) -> list[str]:
         """What the init containers say, one after the other."""
@@ -60,12 +60,16 @@ class Pods:
 
     def start(self) -> None:
         """Serve, and wait until both are ready."""
-        for program in self._serving:
+        for program in self._serving.values():
             program.start()
         for address in (self.address, self._operator):
             eventually(lambda address=address: status_of(f"{address}/readyz"), lambda status: status == 200)
 
+    def stop_operator(self) -> None:
+        """End the operator alone."""
+        self._serving["operator"].stop()
+
     def stop(self) -> None:
         """End, as a Deployment ends the pods of before."""
-        for program in (*self._migrations, *self._serving):
+        for program in (*self._migrations, *self._serving.values()):
             program.stop()
