@@ -85,9 +85,8 @@ async def serve(settings: Settings) -> None:
 async def _who_is_asked(settings: Settings, records: Records, stack: AsyncExitStack) -> tuple[Rights, Issuer | None]:
     """Who decides what a caller may see, and who gives tokens to applications."""
     api = settings.api
-    clusters = await stack.enter_async_context(shown_clusters(settings))
     if api.authentication == "none":
-        return NobodyAsked(clusters), None
+        return NobodyAsked(await stack.enter_async_context(shown_clusters(settings))), None
     applications = None if api.applications_file is None else ApplicationsFile(api.applications_file)
     keys = await stack.enter_async_context(_keys(api)) if api.authentication == "oidc" else None
     access = find_access(api.kube_context)
@@ -95,6 +94,7 @@ async def _who_is_asked(settings: Settings, records: Records, stack: AsyncExitSt
     reviewer: Reviewer = await stack.enter_async_context(asks.opened(access))
     if keys is not None:
         reviewer = OidcReviewer(api.oidc, keys, reviewer, reviews_other_tokens=applications is not None)
+    clusters = await stack.enter_async_context(shown_clusters(settings))
     rights = ReviewedRights(reviewer, records.namespaces, clusters=clusters, keep_seconds=api.review_cache_seconds)
     if applications is None:
         return rights, None
