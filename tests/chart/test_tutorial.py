@@ -20,7 +20,7 @@ from support.running_release import status_of
 from support.served_here import ServedHere
 
 from rollcall.settings import DatabaseSettings
-from rollcall_cluster.applying import create_nodes
+from rollcall_cluster.applying import create_nodes, simulated_node
 from rollcall_cluster.binaries import find_binaries
 from rollcall_cluster.control_plane import LocalCluster
 from rollcall_demo.programs import Program, free_ports
@@ -121,9 +121,9 @@ class Node:
 
 @pytest.fixture
 def cluster() -> Iterator[LocalCluster]:
-    """A cluster with GPU nodes, and nothing else: where an admin begins."""
+    """A cluster with GPU nodes of one pool, and nothing else: where an admin begins."""
     with LocalCluster(find_binaries(print)) as cluster, cluster.api_client() as api:
-        create_nodes(api)
+        create_nodes(api, [simulated_node(f"a100-{number}", pool="a100") for number in (1, 2)])
         yield cluster
 
 
