@@ -117,7 +117,7 @@ def pages_of(sizes: Sizes) -> Mapping[str, Asked]:
             f"deleted: offset {deep}": page(f"&deleted=true&offset={deep}", deleted=True, offset=deep),
             "deleted: by submittedBy": page("&deleted=true&sortBy=submittedBy", deleted=True, sort=Field.SUBMITTED_BY),
             "deleted: by name": page("&deleted=true&sortBy=name", deleted=True, sort=Field.NAME),
-            "deleted: by priority (no index)": page("&deleted=true&sortBy=priority", deleted=True, sort=Field.PRIORITY),
+            "deleted: by priority": page("&deleted=true&sortBy=priority", deleted=True, sort=Field.PRIORITY),
             "deleted: filter: phase, newest first": filtered(
                 "phase==Failed", "&deleted=true&sortOrder=desc", deleted=True, descending=True
             ),
