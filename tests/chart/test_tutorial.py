@@ -14,16 +14,15 @@ from pathlib import Path
 import psycopg
 import pytest
 from kubernetes import client
-from support.pod_processes import PodProcesses
+from support.release_pods import Pods
 from support.rows import eventually
-from support.running_release import status_of
 from support.served_here import ServedHere
 
 from rollcall.settings import DatabaseSettings
 from rollcall_cluster.applying import create_nodes, simulated_node
 from rollcall_cluster.binaries import find_binaries
 from rollcall_cluster.control_plane import LocalCluster
-from rollcall_demo.programs import Program, free_ports
+from rollcall_demo.programs import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "tutorial-cluster.md").read_text()
@@ -75,48 +74,32 @@ class Node:
     def __init__(self, cluster: LocalCluster, api: client.ApiClient, database: DatabaseSettings, folder: Path) -> None:
         self._cluster = cluster
         self._api = api
+        self._dsn = database.dsn.get_secret_value()
         self._folder = folder
-        self._running: list[Program] = []
         self._served = ServedHere(api, NAMESPACE, f"{RELEASE}-api")
-        self.port, self._operator_port, self._kubectl_port = free_ports(3)
-        everywhere = {"ROLLCALL_DATABASE__DSN": database.dsn.get_secret_value()}
-        loopback = "127.0.0.1"
-        self._instead = {
-            "operator": {
-                **everywhere,
-                "ROLLCALL_OPERATOR__HOST": loopback,
-                "ROLLCALL_OPERATOR__PORT": str(self._operator_port),
-            },
-            "api": {
-                **everywhere,
-                "ROLLCALL_API__HOST": loopback,
-                "ROLLCALL_API__PORT": str(self.port),
-                "ROLLCALL_API__AGGREGATED__HOST": loopback,
-                "ROLLCALL_API__AGGREGATED__PORT": str(self._kubectl_port),
-            },
-        }
+        self._ran: list[Pods] = []
+
+    @property
+    def address(self) -> str:
+        """Where the API answers, without a scheme; where the page's tunnel ends until it does."""
+        return self._ran[-1].address.removeprefix("http://") if self._ran else FORWARDED
 
     def run_pods(self) -> None:
         """Run one pod of each Deployment as it is now; those of before end."""
         self.end_pods()
-        for name, instead in self._instead.items():
-            account = f"{RELEASE}-{name}"
-            kubeconfig = self._cluster.kubeconfig_of(NAMESPACE, account)
-            pods = PodProcesses(self._api, account, NAMESPACE, self._folder, kubeconfig, instead=instead)
-            migrate, serve = pods.initial("migrate"), pods.container(name)
-            self._running += [migrate, serve]
-            migrate.start()
-            eventually(lambda migrate=migrate: migrate.is_running, lambda running: not running)
-            serve.start()
-        for port in (self.port, self._operator_port):
-            eventually(lambda port=port: status_of(f"http://127.0.0.1:{port}/readyz"), lambda status: status == 200)
-        self._served.begin(self._kubectl_port)
+        (port,) = free_ports(1)
+        folder = self._folder / f"pods-{len(self._ran)}"
+        pods = Pods(self._cluster, self._api, NAMESPACE, RELEASE, folder, dsn=self._dsn, kubectl_port=port)
+        self._ran.append(pods)
+        pods.migrate()
+        pods.start()
+        self._served.begin(port)
 
     def end_pods(self) -> None:
         """End them, and leave the cluster's objects as Helm made them."""
         self._served.end()
-        while self._running:
-            self._running.pop().stop()
+        for pods in self._ran:
+            pods.stop()
 
 
 @pytest.fixture
@@ -133,14 +116,12 @@ def test_every_command_does_what_the_page_says(
     with psycopg.connect(shared_database.dsn.get_secret_value()) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
-    pods = tmp_path / "pods"
-    pods.mkdir()
     with cluster.api_client() as api:
-        node = Node(cluster, api, shared_database, pods)
+        node = Node(cluster, api, shared_database, tmp_path)
 
         def run(commands: str) -> "subprocess.CompletedProcess[str]":
             # The tunnel ends where the API is; this is the one thing that is not run.
-            asked = TUNNEL.sub("", commands).replace(FORWARDED, f"127.0.0.1:{node.port}")
+            asked = TUNNEL.sub("", commands).replace(FORWARDED, node.address)
             return subprocess.run(
                 ["bash", "-euc", asked], cwd=ROOT, env=shell, capture_output=True, text=True, timeout=300, check=False
             )

@@ -15,7 +15,8 @@ from rollcall_demo.programs import Program, free_ports
 class Pods:
     """One pod of each Deployment of a release, as the cluster holds it when this is made.
 
-    ``name`` is what the release's objects are called after. Of a past ``release`` it is the code that runs.
+    ``name`` is what the release's objects are called after. Of a past ``release`` it is the code that runs. Where the
+    release serves kubectl, it does so at ``kubectl_port``.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Pods:
         *,
         dsn: str | None = None,
         release: PastRelease | None = None,
+        kubectl_port: int | None = None,
     ) -> None:
         folder.mkdir()
         api_port, operator_port = free_ports(2)
@@ -38,6 +40,11 @@ class Pods:
         for command, port in (("operator", operator_port), ("api", api_port)):
             # A pod has an address of its own; here all share one, and differ by their ports.
             own = {f"ROLLCALL_{command.upper()}__HOST": "127.0.0.1", f"ROLLCALL_{command.upper()}__PORT": str(port)}
+            if command == "api" and kubectl_port is not None:
+                own |= {
+                    "ROLLCALL_API__AGGREGATED__HOST": "127.0.0.1",
+                    "ROLLCALL_API__AGGREGATED__PORT": str(kubectl_port),
+                }
             account = f"{name}-{command}"
             pod = PodProcesses(
                 api,
