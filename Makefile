@@ -90,12 +90,19 @@ image: ## the container image, with docker, podman or buildah; IMAGE=name:tag, B
 	done; echo "make image needs an engine that answers: docker, podman or buildah"; exit 1
 
 KIND_CLUSTER := rollcall-image
-image-kind: ## the chart with that image on a kind cluster of its own, which is removed again
-	@for program in kind helm; do command -v $$program >/dev/null || { echo "make image-kind needs $$program"; exit 1; }; done
+image-kind: ## the chart with that image on a kind cluster of its own: a Job is recorded from its start to its end
+	@for program in kind helm kubectl; do command -v $$program >/dev/null || { echo "make image-kind needs $$program"; exit 1; }; done
 	@trap 'kind delete cluster --name $(KIND_CLUSTER)' EXIT; set -e; \
 	kind create cluster --name $(KIND_CLUSTER) --wait 2m; \
 	kind load docker-image $(IMAGE) --name $(KIND_CLUSTER); \
-	helm install rollcall charts/rollcall --kube-context kind-$(KIND_CLUSTER) --namespace rollcall --create-namespace --wait --timeout 5m
+	helm install rollcall charts/rollcall --kube-context kind-$(KIND_CLUSTER) --namespace rollcall --create-namespace \
+		--set aggregatedApi.enabled=true --wait --timeout 5m; \
+	kubectl="kubectl --context kind-$(KIND_CLUSTER) --namespace vision"; \
+	$$kubectl create namespace vision; $$kubectl label namespace vision kai/project=vision; \
+	$$kubectl create job hello --image=$(IMAGE) -- rollcall version; \
+	$$kubectl wait rwl/hello.job.batch --for=create --timeout 2m; \
+	$$kubectl wait rwl/hello.job.batch --for=jsonpath='{.status.phase}'=Completed --timeout 2m; \
+	$$kubectl get rwl
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock: ## resolve the requirements anew (needs uv)
