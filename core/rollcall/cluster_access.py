@@ -7,6 +7,7 @@ The in-cluster ServiceAccount comes first, then the kubeconfig. Tokens that expi
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,25 +193,34 @@ async def prove_watch(session: aiohttp.ClientSession, server: str, path: str, *,
         ClusterError: there was no answer.
     """
     params = {"watch": "true", "timeoutSeconds": "1", "resourceVersion": str(version)}
-    try:
-        async with session.get(server + path, params=params, timeout=_TIMEOUT) as response:
-            if response.status >= 400:  # noqa: PLR2004 - HTTP
-                raise ApiStatusError(response.status, f"a watch of {path}")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        what = type(error).__name__
-        raise ClusterError(f"The Kubernetes API gave no answer for a watch of {path}: {what}.") from error
+    async with _answered(session, "GET", server + path, f"a watch of {path}", params=params):
+        pass
 
 
 async def _request(
     session: aiohttp.ClientSession, method: str, url: str, path: str, **arguments: Any
 ) -> dict[str, Any]:
-    try:
-        async with session.request(method, url, timeout=_TIMEOUT, **arguments) as response:
-            if response.status >= 300:  # noqa: PLR2004 - HTTP
-                raise ApiStatusError(response.status, path)
-            answer = await response.json(content_type=None)
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise ClusterError(f"The Kubernetes API gave no answer for {path}: {type(error).__name__}.") from error
+    async with _answered(session, method, url, path, **arguments) as response:
+        answer = await response.json(content_type=None)
     if not isinstance(answer, dict):
         raise ClusterError(f"The Kubernetes API answered no object for {path}.")
     return answer
+
+
+@asynccontextmanager
+async def _answered(
+    session: aiohttp.ClientSession, method: str, url: str, what: str, **arguments: Any
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """An answer that is no refusal, while the block reads it.
+
+    Raises:
+        ApiStatusError: it was refused.
+        ClusterError: there was no answer, or not all of it.
+    """
+    try:
+        async with session.request(method, url, timeout=_TIMEOUT, **arguments) as response:
+            if response.status >= 300:  # noqa: PLR2004 - HTTP
+                raise ApiStatusError(response.status, what)
+            yield response
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise ClusterError(f"The Kubernetes API gave no answer for {what}: {type(error).__name__}.") from error
