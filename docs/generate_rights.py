@@ -44,7 +44,7 @@ rules:"""
 _CORE = '""'
 
 _LOOK_UP_HEAD = """\
-  # What stands between pods and their workload: its owner is looked up, and nothing but its metadata is asked for."""
+  # What is only looked up: whatever stands between pods and their workload, its metadata; in a Role its namespace."""
 
 _RIGHTS_TAIL = """\
 ---
