@@ -143,14 +143,22 @@ def admin(shell: dict[str, str], tmp_path: Path) -> Admin:
     return Admin(shell, tmp_path / "admin")
 
 
-@pytest.fixture
-def installed(cluster_helm: Helm, kubectl: Kubectl, api: client.ApiClient, apply: Apply) -> Iterator[InstalledRelease]:
-    """The release, which a test installs, and two projects with somebody each who may view it."""
+@pytest.fixture(scope="module")
+def places(api: client.ApiClient, apply: Apply) -> Iterator[None]:
+    """The release's namespace, and two projects with somebody each who may view it."""
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, a_project(ONE), a_project(TWO))
     apply(*a_viewer(ONE, "reports"), *a_viewer(TWO, "onlooker"))
+    yield
+    remove_namespace(api, NAMESPACE, ONE, TWO)
+
+
+@pytest.fixture
+def installed(places: None, cluster_helm: Helm, kubectl: Kubectl) -> Iterator[InstalledRelease]:  # noqa: ARG001 - they must be there
+    """The release, which a test installs; it goes afterwards, and what ran in the projects."""
     yield InstalledRelease(cluster_helm, kubectl, RELEASE, NAMESPACE)
     cluster_helm.run("uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found")
-    remove_namespace(api, NAMESPACE, ONE, TWO)
+    for namespace in (ONE, TWO):
+        kubectl("delete", "jobs,pods", "--all", "--namespace", namespace)
 
 
 def a_secret(name: str, **held: str) -> dict[str, Any]:
