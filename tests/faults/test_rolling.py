@@ -8,10 +8,13 @@ import http.client
 import json
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
+import psycopg
 import pytest
 from pydantic import SecretStr
 from support.api_process import ApiProcess
@@ -21,9 +24,11 @@ from support.rows import eventually
 from rollcall.settings import DatabaseSettings
 from rollcall.store.embedded import EmbeddedPostgres
 from rollcall.store.schema import migrate
+from rollcall_api.command import DRAIN_SECONDS
 
 PAGE = 20
 ROUNDS = 2
+HELD_SECONDS = DRAIN_SECONDS / 5
 
 
 class RoundRobin:
@@ -145,6 +150,39 @@ def test_a_rolling_restart_shows_no_error_no_duplicate_and_no_hole(filled: Datab
     assert len(paging.listings) > ROUNDS * 2
     for listing in paging.listings:
         assert sorted(listing) == wanted
+
+
+def test_who_was_let_in_is_answered_before_it_ends(filled: DatabaseSettings, tmp_path: Path) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    dsn = filled.dsn.get_secret_value()
+    with (
+        psycopg.connect(dsn, autocommit=True) as looking,
+        psycopg.connect(dsn) as locking,
+        ApiProcess(tmp_path, filled) as api,
+        ThreadPoolExecutor() as beside,
+    ):
+        try:
+            locking.execute("LOCK TABLE workloads IN ACCESS EXCLUSIVE MODE")
+            asked = beside.submit(RoundRobin([api]).get, f"/api/v1/workloads?limit={PAGE}")
+            eventually(lambda: looking.execute(waiting).fetchone(), lambda found: found == (1,))
+            ended = beside.submit(terminate, api)
+            eventually(lambda: lets_in(api), lambda answer: not answer)
+            # Long enough that whoever does not wait has gone.
+            assert wait([asked, ended], HELD_SECONDS).done == set()
+        finally:
+            locking.rollback()
+        status, body = asked.result(30)
+        assert (status, len(body["workloads"])) == (200, PAGE)  # type: ignore[arg-type]
+        assert ended.result(30) == 0, api.log()
+
+
+def lets_in(server: ApiProcess) -> bool:
+    """Whether anybody listens any more."""
+    try:
+        socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_a_database_that_restarts_is_a_503_and_then_well(own_postgres: EmbeddedPostgres, tmp_path: Path) -> None:
