@@ -191,9 +191,9 @@ def test_upgrade_rollback_and_uninstall_lose_no_row(
         old = installation.pods(database, release=release)
         old.migrate()
         old.start()
-        apply(a_pod(PROJECT, "stays"), a_pod(PROJECT, "goes"))
+        apply(a_pod(PROJECT, "stays"), a_pod(PROJECT, "stays-too"), a_pod(PROJECT, "goes"))
         caller.move(old.address)
-        recorded = [identity(caller.until(name)) for name in ("stays", "goes")]
+        recorded = [identity(caller.until(name)) for name in ("stays", "stays-too", "goes")]
         core.delete_namespaced_pod("goes", PROJECT)
         caller.until("goes", deleted=True)
         before = rows_of(database)
@@ -214,7 +214,7 @@ def test_upgrade_rollback_and_uninstall_lose_no_row(
         old.stop()
         apply(a_pod(PROJECT, "after"))
         caller.until("after")
-        assert identities(caller, "stays", "goes") == recorded
+        assert identities(caller, "stays", "stays-too", gone="goes") == recorded
         upgraded = rows_of(database)
         assert before <= upgraded
 
@@ -228,9 +228,10 @@ def test_upgrade_rollback_and_uninstall_lose_no_row(
         new.stop()
         apply(a_pod(PROJECT, "at-last"))
         caller.until("at-last")
-        assert identities(caller, "stays", "goes") == recorded
+        assert identities(caller, "stays", "stays-too", gone="goes") == recorded
         caller.end()
         assert caller.refused == []
+        assert_whole(caller.listings, {uid for uid, name, _ in recorded if name != "goes"})
 
     remaining = {
         f"secret/{NAME}-postgresql",
@@ -242,11 +243,19 @@ def test_upgrade_rollback_and_uninstall_lose_no_row(
     assert upgraded <= rows_of(database)
 
 
+def assert_whole(listings: list[list[str]], stay: set[str]) -> None:
+    """Nothing was listed twice, and nothing left out that was there all the time."""
+    assert listings
+    for listing in listings:
+        assert len(set(listing)) == len(listing), "one is listed twice"
+        assert stay <= {*listing}, "one is left out"
+
+
 def identity(workload: dict[str, Any]) -> tuple[str, str, str]:
     """By what a caller knows a workload again."""
     return workload["id"], workload["name"], workload["createdAt"]
 
 
-def identities(caller: SteadyCaller, live: str, gone: str) -> list[tuple[str, str, str]]:
-    """Those of a workload that is there and of one that was."""
-    return [identity(caller.until(live)), identity(caller.until(gone, deleted=True))]
+def identities(caller: SteadyCaller, *live: str, gone: str) -> list[tuple[str, str, str]]:
+    """Those of workloads that are there and of one that was."""
+    return [*(identity(caller.until(name)) for name in live), identity(caller.until(gone, deleted=True))]

@@ -1,4 +1,4 @@
-"""Somebody who lists workloads all the time, whichever process serves them."""
+"""Somebody who pages through the workloads all the time, whichever process serves them."""
 
 import threading
 from http import HTTPStatus
@@ -14,7 +14,10 @@ PAUSE_SECONDS = 0.02
 
 
 class SteadyCaller(threading.Thread):
-    """Lists workloads as a ServiceAccount once started, over and over, at an address that moves as a Service's does."""
+    """Pages through the workloads as a ServiceAccount, over and over, at an address that moves as a Service's does.
+
+    A page holds one, and the oldest comes first: what is made meanwhile shifts none of the others.
+    """
 
     def __init__(self, namespace: str, service_account: str, cluster: LocalCluster) -> None:
         super().__init__(daemon=True)
@@ -24,19 +27,29 @@ class SteadyCaller(threading.Thread):
         self._ending = threading.Event()
         self.answers = 0
         self.refused: list[str] = []
+        self.listings: list[list[str]] = []
+        """The ids of each whole listing, in its order."""
 
     def run(self) -> None:
         """Ask until told to end."""
+        place, listing = 0, list[str]()
         while not self._ending.wait(PAUSE_SECONDS):
             with self._turn:
                 try:
-                    answer = self._ask()
+                    answer = self._ask(limit="1", offset=str(place), sortBy="createdAt", sortOrder="asc")
                 except httpx.TransportError as error:
                     self.refused.append(repr(error))
                     continue
             self.answers += 1
             if answer.status_code != HTTPStatus.OK:
                 self.refused.append(f"{answer.status_code}: {answer.text}")
+                continue
+            body = answer.json()
+            listing += [one["id"] for one in body["workloads"]]
+            place = int(body.get("next", 0))
+            if not place:
+                self.listings.append(listing)
+                listing = []
 
     def move(self, address: str) -> None:
         """Ask there from now on; nothing is on its way to the address of before."""
@@ -51,7 +64,7 @@ class SteadyCaller(threading.Thread):
     def workloads(self, *, deleted: bool) -> dict[str, dict[str, Any]]:
         """What is listed, by name."""
         with self._turn:
-            answer = self._ask(deleted=deleted)
+            answer = self._ask(deleted=str(deleted).lower())
         assert answer.status_code == HTTPStatus.OK, answer.text
         return {one["name"]: one for one in answer.json()["workloads"]}
 
@@ -67,8 +80,7 @@ class SteadyCaller(threading.Thread):
             lambda found: bool(found) and (deleted or found["phase"] == "Running"),
         )
 
-    def _ask(self, *, deleted: bool = False) -> httpx.Response:
-        asked = {"deleted": str(deleted).lower()}
+    def _ask(self, **asked: str) -> httpx.Response:
         return httpx.get(
             f"{self._address}/api/v1/workloads", params=asked, headers=self._headers, timeout=30, trust_env=False
         )
