@@ -8,7 +8,6 @@ import base64
 import re
 import shlex
 import subprocess
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sqlalchemy import URL, make_url
 from support.bundled_postgres import BundledPostgres
 from support.cluster_objects import a_pod, a_project, a_viewer, remove_namespace
 from support.helm import CHART, Helm
+from support.page_blocks import blocks_of
 from support.release_pods import Pods
 from support.steady_caller import SteadyCaller
 
@@ -37,16 +37,6 @@ PROJECT = "backup-team"
 IN_THE_POD = re.compile(r"kubectl --namespace rollcall exec (?:--stdin )?rollcall-postgresql-0 -- ")
 NEW = re.compile(r"export NEW='.*'\n")
 """Where the page's new database is."""
-
-
-def blocks() -> dict[str, list[tuple[str, str]]]:
-    """Language and text of the page's blocks, by section, in order."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
-        title, _, text = section.partition("\n")
-        fenced = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
-        found[title] = [(language, textwrap.dedent(body)) for language, body in fenced]
-    return found
 
 
 class Admin:
@@ -204,7 +194,7 @@ def test_every_command_of_the_page(
     new_postgres: EmbeddedPostgres,
     tmp_path: Path,
 ) -> None:
-    page = blocks()
+    page = blocks_of(PAGE)
     assert {language for section in page.values() for language, _ in section} == {"sh", "sql"}
     query = make_url(new_postgres.dsn()).query
     url = URL.create("postgresql", username="rollcall", password="chosen", database="rollcall", query=query)

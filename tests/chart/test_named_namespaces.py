@@ -15,9 +15,10 @@ import pytest
 import yaml
 from kubernetes import client
 from support.audit_log import Asked, requests
+from support.chart_rights import rights_of_account
 from support.cluster_objects import RBAC, a_job, a_pod, a_project, remove_namespace
 from support.helm import CHART, Helm, HelmError
-from support.lacking_rights import Right, rights_of
+from support.lacking_rights import Right
 from support.rows import Rows, eventually
 from support.running_release import running_release
 
@@ -144,15 +145,7 @@ class Installed:
     def rights_of(self, name: str) -> tuple[Right, ...]:
         """What the release's Roles let a process do."""
         objects = [one for one in yaml.safe_load_all(self.helm.run("get", "manifest", OWN, "--namespace", OWN)) if one]
-        bound = {
-            (one["metadata"]["namespace"], one["roleRef"]["name"])
-            for one in objects
-            if one["kind"] == "RoleBinding" and f"{OWN}-rollcall-{name}" in {who["name"] for who in one["subjects"]}
-        }
-        places = {
-            (one["metadata"].get("namespace"), one["metadata"]["name"]): one for one in objects if one["kind"] == "Role"
-        }
-        return rights_of(places[place] for place in sorted(bound))
+        return rights_of_account(objects, f"{OWN}-rollcall-{name}")
 
 
 @pytest.fixture(scope="module")

@@ -328,6 +328,33 @@ def test_rights_are_those_of_rbac(kubectl: Kubectl) -> None:
         assert (done.stdout.strip() == "yes") is may
 
 
+def test_who_may_see_one_object_may_wait_for_it(kubectl: Kubectl, api: client.ApiClient) -> None:
+    """By ``resourceNames``; what kubectl waits with is a list and a watch of that name."""
+    one = "train.job.batch"
+    rule = {
+        "apiGroups": ["rollcall.dev"],
+        "resources": ["workloads"],
+        "resourceNames": [one],
+        "verbs": ["get", "list", "watch"],
+    }
+    place = {"namespace": ONE}
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": "one", **place}, "rules": [rule]}
+    binding = a_binding("RoleBinding", "dora", "one", **place)
+    apply_objects(api, [role, binding | {"roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "one"}}])
+    by_name = ("get", "rwl", "-n", ONE, "-o", "name", "--field-selector")
+    eventually(lambda: kubectl.run("get", "rwl", one, "-n", ONE, user="dora").returncode, lambda code: code == 0)
+    assert names(kubectl(*by_name, f"metadata.name={one}", user="dora")) == [one]
+    is_running = "--for=jsonpath={.status.phase}=Running"
+    kubectl("wait", f"rwl/{one}", "-n", ONE, is_running, "--timeout=30s", user="dora")
+    for words in (
+        ("get", "rwl", "-n", ONE),
+        (*by_name, f"metadata.name!={one}"),
+        (*by_name, "metadata.name=waits.job.batch"),
+        (*by_name, f"metadata.name=waits.job.batch,metadata.name={one}"),
+    ):
+        assert "(Forbidden)" in kubectl.refused(*words, user="dora")
+
+
 def test_writes_are_refused(kubectl: Kubectl) -> None:
     path = f"/apis/rollcall.dev/v1/namespaces/{ONE}/workloads"
     for verb in ("create", "update", "patch", "delete"):
@@ -422,6 +449,23 @@ def test_what_leaves_a_selection_is_gone_for_its_watch(kubectl: Kubectl, write: 
     assert seen("status.phase%3DPending") == [("DELETED", "Running")]
     everything = seen("spec.name%3Dleaves")
     assert everything[-1][0] == "DELETED"
+
+
+@pytest.mark.parametrize("query", ["watch", "watch=true&limit=1", "watch=TRUE&resourceVersion=0"])
+def test_a_watch_tells_of_all_that_is_there(kubectl: Kubectl, query: str) -> None:
+    path = f"/apis/rollcall.dev/v1/workloads?{query}&timeoutSeconds=2"
+    events = [json.loads(line) for line in kubectl("get", "--raw", path, user="carl").splitlines()]
+    assert sorted(one["object"]["metadata"]["name"] for one in events if one["type"] == "ADDED") == sorted(NAMES)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/workloads", f"/namespaces/{ONE}/workloads", f"/namespaces/{ONE}/workloads/train.job.batch"]
+)
+def test_a_path_may_end_in_a_slash(kubectl: Kubectl, path: str) -> None:
+    found, slashed = (
+        json.loads(kubectl("get", "--raw", f"/apis/rollcall.dev/v1{path}{end}", user="carl")) for end in ("", "/")
+    )
+    assert slashed == found
 
 
 def test_a_version_that_is_too_old_is_gone(kubectl: Kubectl) -> None:

@@ -6,6 +6,7 @@ The accounts of the documented rights are held to them; an account that a test m
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ def requests(lines: Iterable[str]) -> Iterator[Asked]:
             namespace=about.get("namespace", ""),
             status=entry.get("responseStatus", {}).get("code", 0),
             uri=entry["requestURI"],
+        )
+
+
+def requests_since(log: Path, since: datetime) -> Iterator[Asked]:
+    """The requests that a log in a file tells of and that came no earlier."""
+    with log.open() as lines:
+        yield from requests(
+            line for line in lines if datetime.fromisoformat(json.loads(line)["requestReceivedTimestamp"]) >= since
         )
 
 

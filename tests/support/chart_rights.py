@@ -9,7 +9,11 @@ OF_OTHERS = {"extension-apiserver-authentication-reader": AUTHENTICATION_READER}
 
 def rights_of_account(objects: Objects, account: str) -> tuple[Right, ...]:
     """What is bound to a ServiceAccount; an aggregated role has the rules of its parts."""
-    by_name = {one["metadata"]["name"]: one for one in objects if one["kind"] in {"Role", "ClusterRole"}}
+    places = {
+        (one["metadata"].get("namespace"), one["metadata"]["name"]): one
+        for one in objects
+        if one["kind"] in {"Role", "ClusterRole"}
+    }
     found: list[Right] = []
     for binding in objects:
         if binding["kind"] not in {"RoleBinding", "ClusterRoleBinding"}:
@@ -20,9 +24,9 @@ def rights_of_account(objects: Objects, account: str) -> tuple[Right, ...]:
         if name in OF_OTHERS:
             found += OF_OTHERS[name]
             continue
-        role = by_name[name]
+        role = places[binding["metadata"]["namespace"] if binding["roleRef"]["kind"] == "Role" else None, name]
         found += rights_of([role])
         for selector in role.get("aggregationRule", {}).get("clusterRoleSelectors", ()):
             wanted = selector["matchLabels"].items()
-            found += rights_of(one for one in by_name.values() if wanted <= one["metadata"].get("labels", {}).items())
+            found += rights_of(one for one in places.values() if wanted <= one["metadata"].get("labels", {}).items())
     return tuple(found)

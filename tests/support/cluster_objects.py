@@ -15,19 +15,14 @@ def a_project(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"kai/project": name}}}
 
 
-def remove_namespace(api: client.ApiClient, name: str) -> None:
-    """Delete a namespace and wait until it is gone."""
+def remove_namespace(api: client.ApiClient, *names: str) -> None:
+    """Delete a namespace, or several at once, and wait until they are gone."""
     core: Any = client.CoreV1Api(api)
-    core.delete_namespace(name)
-
-    def is_there() -> bool:
-        try:
-            core.read_namespace(name)
-        except ApiException as error:
-            return error.status != 404
-        return True
-
-    eventually(is_there, lambda there: not there)
+    for name in names:
+        core.delete_namespace(name)
+    eventually(
+        lambda: {one.metadata.name for one in core.list_namespace().items}.intersection(names), lambda left: not left
+    )
 
 
 def remove_definition(api: client.ApiClient, definition: Mapping[str, Any]) -> None:

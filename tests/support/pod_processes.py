@@ -62,6 +62,11 @@ class PodProcesses:
         """A container that serves."""
         return self._program(next(one for one in self._pod["containers"] if one["name"] == name))
 
+    def remount(self) -> None:
+        """Bring the volumes up to date, as a kubelet does a while after a Secret has changed."""
+        for container in self._pod["containers"]:
+            self._mounts(container)
+
     def _program(self, container: Mapping[str, Any]) -> Program:
         (command,) = container["command"]
         programs = Path(sys.executable).parent if self._release is None else self._release.programs

@@ -55,6 +55,11 @@ class SteadyCaller(threading.Thread):
         assert answer.status_code == HTTPStatus.OK, answer.text
         return {one["name"]: one for one in answer.json()["workloads"]}
 
+    def status(self) -> int:
+        """Of an answer."""
+        with self._turn:
+            return self._ask().status_code
+
     def until(self, name: str, *, deleted: bool = False) -> dict[str, Any]:
         """A workload, as soon as it is on record as running, or as deleted."""
         return eventually(

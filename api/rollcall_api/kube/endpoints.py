@@ -75,12 +75,13 @@ class Endpoints:
                 web.get(f"{path}/{TELEMETRY}", self._telemetry),
                 web.route("*", path, self._write),
             ]
-        return [
-            *known,
+        known += [
             web.get(f"{_NAMESPACED}/{{name}}", self._one),
             web.route("*", f"{_NAMESPACED}/{{name}}", self._write),
-            web.route("*", "/{rest:.*}", self._open(_nothing)),
         ]
+        # API servers take a path that ends in a slash for the same.
+        slashed = [web.route(one.method, f"{one.path}/", one.handler) for one in known]
+        return [*known, *slashed, web.route("*", "/{rest:.*}", self._open(_nothing))]
 
     def _open(self, handler: Handler) -> Handler:
         """For everyone who is known."""
@@ -110,12 +111,11 @@ class Endpoints:
     async def _list_or_watch(self, request: web.Request) -> web.StreamResponse:
         namespace = _segment(request, "namespace")
         caller = await self.find_caller(request)
-        is_watch = request.query.get("watch", "") in ("true", "1", "True", "TRUE", "t", "T")
-        await self.access.check(caller, Attributes(verb="watch" if is_watch else "list", namespace=namespace))
         options = read_list_options(request.rel_url.raw_query_string.encode(), self.reader.cluster_id, namespace)
+        await self.access.check(caller, Attributes(verb=options.verb, namespace=namespace, name=options.name))
         form = read_accept(request.headers.get("Accept", ""), is_list=not options.watch)
         rendering = Rendering(form, options.included)
-        if is_watch:
+        if options.watch:
             return await self._watch(request, options, rendering)
         listed = await first_page(self.reader, options)
         return await _streamed(request, listed.written(rendering), freshness_header(listed.observed_at))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from rollcall.store.objects import ObjectSelection
+from rollcall.store.objects import Attribute, ObjectSelection
 from rollcall_api.kube.forms import Included, read_included
 from rollcall_api.kube.selectors import read_field_selector, read_label_selector
 from rollcall_api.kube.statuses import StatusError, bad_request
@@ -27,7 +27,8 @@ _KNOWN = {
     "includeObject",
 }
 _WHOLE = re.compile(r"[0-9]{1,19}", re.ASCII)
-_TRUE, _FALSE = {"true", "1", "t", "T", "TRUE", "True"}, {"false", "0", "f", "F", "FALSE", "False", ""}
+_TRUE, _FALSE = {"true", "1", ""}, {"false", "0"}
+"""As API servers read them, in any case: a parameter that is there without a value is a yes (``?watch``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,19 @@ class ListOptions:
     initial_events: bool | None
     timeout_seconds: int
 
+    @property
+    def verb(self) -> str:
+        """What is done, as it is authorised."""
+        return "watch" if self.watch else "list"
+
+    @property
+    def name(self) -> str | None:
+        """The one object that is asked for: who may see it alone, by ``resourceNames``, may ask for it so."""
+        for required in self.selection.requirements:
+            if required.attribute is Attribute.OBJECT_NAME and not required.negated:
+                return next(iter(required.values)) or None
+        return None
+
 
 def read_list_options(raw: bytes, cluster_id: str, namespace: str | None) -> ListOptions:
     """The options of a query string, for one namespace or for all.
@@ -57,6 +71,8 @@ def read_list_options(raw: bytes, cluster_id: str, namespace: str | None) -> Lis
     except RefusalError as error:
         raise bad_request(error.message) from None
     one = {name: values[0] for name, values in given.items()}
+    watch = _flag(one, "watch") or False
+    limit = _whole(one, "limit") or 0
     options = ListOptions(
         selection=ObjectSelection(
             cluster_id=cluster_id,
@@ -67,11 +83,12 @@ def read_list_options(raw: bytes, cluster_id: str, namespace: str | None) -> Lis
             ),
         ),
         included=read_included(given.get("includeObject", ())),
-        limit=_whole(one, "limit") or 0,
+        # Of a list alone: a watch that left out what is there would never tell of it.
+        limit=0 if watch else limit,
         token=one.get("continue", ""),
         version=_whole(one, "resourceVersion"),
         match=one.get("resourceVersionMatch", ""),
-        watch=_flag(one, "watch") or False,
+        watch=watch,
         bookmarks=_flag(one, "allowWatchBookmarks") or False,
         initial_events=_flag(one, "sendInitialEvents"),
         timeout_seconds=_whole(one, "timeoutSeconds") or 0,
@@ -83,21 +100,36 @@ def read_list_options(raw: bytes, cluster_id: str, namespace: str | None) -> Lis
 def _check(options: ListOptions) -> None:
     if options.match not in ("", "Exact", "NotOlderThan"):
         raise _invalid(f'resourceVersionMatch: Unsupported value: "{options.match}"')
-    if options.initial_events is not None:
-        if not options.watch:
-            raise _invalid("sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list")
-        if options.match != "NotOlderThan":
-            raise _invalid(
-                "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch "
-                "to NotOlderThan"
-            )
-        return
-    if options.match and options.watch:
+    if options.watch:
+        _check_watch(options)
+    else:
+        _check_list(options)
+
+
+def _check_watch(options: ListOptions) -> None:
+    if options.token:
+        raise _invalid("continue: Forbidden: continue is forbidden for watch")
+    if options.initial_events is None and options.match:
         raise _invalid("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch")
+    if options.initial_events is not None and options.match != "NotOlderThan":
+        raise _invalid(
+            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        )
+
+
+def _check_list(options: ListOptions) -> None:
+    if options.initial_events is not None:
+        raise _invalid("sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list")
     if options.match and options.version is None:
         raise _invalid(
             "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
         )
+    if options.match == "Exact" and options.version == 0:
+        raise _invalid(
+            'resourceVersionMatch: Forbidden: resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
+        )
+    if options.match and options.token:
+        raise _invalid("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided")
     if options.token and options.version:
         raise bad_request("specifying resource version is not allowed when using continue")
 
@@ -119,6 +151,7 @@ def _flag(one: Mapping[str, str], name: str) -> bool | None:
     text = one.get(name)
     if text is None:
         return None
-    if text not in _TRUE | _FALSE:
+    word = text.lower()
+    if word not in _TRUE | _FALSE:
         raise bad_request(f'{name}: Invalid value: "{text[:64]}": must be true or false')
-    return text in _TRUE
+    return word in _TRUE

@@ -278,7 +278,4 @@ topologySpreadConstraints:
 {{/* A change of what the pods are given rolls them. */}}
 {{- define "rollcall.checksums" -}}
 checksum/config: {{ include (print .Template.BasePath "/configmap.yaml") . | sha256sum }}
-{{- if .Values.applications }}
-checksum/applications: {{ toJson .Values.applications | sha256sum }}
-{{- end }}
 {{- end -}}
