@@ -249,7 +249,7 @@ def test_it_holds_what_a_server_needs_and_no_more(image: Path) -> None:
 
 
 def test_no_layer_tells_when_it_was_built(image: Path) -> None:
-    """The same files have the same times and bytes whenever they are made: modules are compared by hash, not by time."""
+    """Files have the same times and bytes whenever they are made: modules are compared by hash, not by time."""
     shipped = image / "opt" / "rollcall"
     times = {path.lstat().st_mtime for path in (shipped, *shipped.rglob("*"))}
     (wanted,) = {word for words in values("RUN") for word in json.loads(words) if word.startswith("--date=@")}
