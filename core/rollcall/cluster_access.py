@@ -6,10 +6,10 @@ The in-cluster ServiceAccount comes first, then the kubeconfig. Tokens that expi
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from kubernetes import client, config
@@ -25,8 +25,18 @@ KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 PAGE = 500
 """Objects in one page of a list."""
 
+Answer = TypeVar("Answer")
+
 _TOKEN_NAMES = ("BearerToken", "authorization")
 """What the `kubernetes` package calls the token: since release 36, and before."""
+
+_READY = "/readyz"
+"""Whether an API server has caught up, with its rights too. By default the cluster lets everybody ask."""
+
+_RIGHTS_SECONDS = 2.0
+"""How long after its first answer an API server knows rights for sure."""
+
+_REFUSALS = (401, 403)
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 
@@ -131,10 +141,14 @@ async def get_json(
 
     Raises:
         ApiStatusError: it was refused or is not there.
-        ClusterError: there was no answer, or none that is JSON.
+        ClusterError: there was no answer, or none that is JSON, or a refusal that means nothing yet.
     """
     headers = {"Accept": accept} if accept else {}
-    return await _request(session, "GET", server + path, path, params=params, headers=headers)
+
+    async def read() -> dict[str, Any]:
+        return await _request(session, "GET", server + path, path, params=params, headers=headers)
+
+    return await refused_for_good(session, server, read)
 
 
 async def post_json(
@@ -190,11 +204,48 @@ async def prove_watch(session: aiohttp.ClientSession, server: str, path: str, *,
 
     Raises:
         ApiStatusError: it was refused.
-        ClusterError: there was no answer.
+        ClusterError: there was no answer, or a refusal that means nothing yet.
     """
     params = {"watch": "true", "timeoutSeconds": "1", "resourceVersion": str(version)}
-    async with _answered(session, "GET", server + path, f"a watch of {path}", params=params):
-        pass
+
+    async def open_one() -> None:
+        async with _answered(session, "GET", server + path, f"a watch of {path}", params=params):
+            pass
+
+    await refused_for_good(session, server, open_one)
+
+
+async def refused_for_good(session: aiohttp.ClientSession, server: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask, and where that is refused make sure of it: an API server that has just started refuses everybody.
+
+    For a moment it knows neither rights nor accounts, and says of nothing that it will.
+
+    Raises:
+        ApiStatusError: it was refused by an API server that is ready, or what else was answered.
+        ClusterError: it was refused by one that is just starting, or what else asking raises.
+    """
+    try:
+        return await ask()
+    except ApiStatusError as error:
+        if error.status not in _REFUSALS:
+            raise
+        if await _is_starting(session, server):
+            raise ClusterError(f"The Kubernetes API is just starting: {error}") from error
+    # It may have become ready between its two answers.
+    return await ask()
+
+
+async def _is_starting(session: aiohttp.ClientSession, server: str) -> bool:
+    """Whether it has not caught up yet. One that refuses even this has no rights at all, or an admin forbids it."""
+    for pause in (_RIGHTS_SECONDS, 0.0):
+        try:
+            async with _answered(session, "GET", server + _READY, _READY):
+                return False
+        except ApiStatusError as error:
+            if error.status not in _REFUSALS:
+                return error.status >= 500  # noqa: PLR2004 - HTTP
+        await asyncio.sleep(pause)
+    return False
 
 
 async def _request(

@@ -8,13 +8,14 @@ buffers. A server that loses patience ends the watch; the list that follows hold
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 import structlog
 
-from rollcall.cluster_access import ApiStatusError, get_json
+from rollcall.cluster_access import ApiStatusError, get_json, refused_for_good
 from rollcall.domain.fields import elements_at, mapping_at, text_at
 from rollcall.errors import ClusterError
 
@@ -75,7 +76,7 @@ class EventWatch:
                 if self._version is None:
                     self._version = await self._list(take)
                 watching(1)
-                await self._watch(self._version, take)
+                await refused_for_good(self._session, self._server, partial(self._watch, self._version, take))
                 pause = FIRST_PAUSE_SECONDS
             except _ExpiredError:
                 self._version = None

@@ -129,7 +129,7 @@ class Standings:
         """Keep the watchdog from waiting for kinds that have gone; a standby has one too.
 
         Raises:
-            MustRestartError: a kind that was refused may be listed by now.
+            MustRestartError: a kind that was refused may be listed by now, or the other way round.
         """
         while True:
             await asyncio.sleep(interval_seconds)
@@ -147,9 +147,15 @@ class Standings:
 
     def _take_one(self, kind: WatchedKind, part: str | None, standing: Standing) -> None:
         watch = (kind.key, part)
-        if standing is Standing.LISTED and self._found.get(watch) is Standing.FORBIDDEN:
-            what = kind.key.kind if part is None else f"{kind.key.kind} in {part}"
-            raise MustRestartError(f"{what} may now be listed; the operator must be started again to watch it.")
+        what = kind.key.kind if part is None else f"{kind.key.kind} in {part}"
+        match self._found.get(watch), standing:
+            case Standing.FORBIDDEN, Standing.LISTED:
+                raise MustRestartError(f"{what} may now be listed; the operator must be started again to watch it.")
+            case Standing.LISTED, Standing.FORBIDDEN if self._reach.is_whole:
+                # Of a named namespace it may be that the namespace goes, and its Role before it.
+                raise MustRestartError(
+                    f"{what} may no longer be listed; the operator must be started again to see what it still may."
+                )
         if standing is Standing.LISTED:
             self._life.expect(kind.key, kind.plural, part)
         elif standing is not Standing.FAILED:

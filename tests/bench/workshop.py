@@ -12,12 +12,13 @@ from typing import Any, Self
 
 import psutil
 import psycopg
-from kubernetes import client, config
+from kubernetes import client
 from psycopg import sql
 from pydantic import SecretStr
 from rich.console import Console
 from sqlalchemy import make_url
 from support.cluster_objects import wait_for_rights
+from support.kubeconfig_access import access_by
 
 from rollcall.cluster_access import Access
 from rollcall.settings import DatabaseSettings
@@ -146,6 +147,4 @@ class Workshop:
 
     def access(self) -> Access:
         """The cluster with every right, for requests of our own."""
-        configuration = client.Configuration()
-        config.load_kube_config(str(self.cluster.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
-        return Access(configuration)
+        return access_by(self.cluster.kubeconfig)

@@ -45,15 +45,20 @@ def cluster(binaries: Binaries) -> Iterator[LocalCluster]:
         apply_objects(api, [rollcall, *read_documents(files)])
         wait_for_rights(api)
         yield cluster
-        assert audit_log.faults_in(cluster.audit_log, granted()) == []
+        assert audit_log.faults_in(cluster.audit_log, _granted()) == []
 
 
+@pytest.fixture(scope="session")
 def granted() -> dict[str, list[Right]]:
     """What the accounts of the documented rights may, by username."""
+    return _granted()
+
+
+def _granted() -> dict[str, list[Right]]:
     own_cluster = [right for right in rights_in(RIGHTS / "api-rights.yaml") if right.namespace]
     return {
-        "system:serviceaccount:rollcall:rollcall-operator": [*rights_in(RIGHTS / "operator-rights.yaml")],
-        "system:serviceaccount:rollcall:rollcall-api": [*AUTH_DELEGATOR, *own_cluster, *AUTHENTICATION_READER, _TOKENS],
+        audit_log.OPERATOR: [*rights_in(RIGHTS / "operator-rights.yaml")],
+        audit_log.API: [*AUTH_DELEGATOR, *own_cluster, *AUTHENTICATION_READER, _TOKENS],
     }
 
 

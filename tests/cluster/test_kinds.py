@@ -4,7 +4,6 @@ One operator, with the documented rights and nothing more, sees all lives side b
 In the middle of them all it is killed and started again.
 """
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -14,11 +13,13 @@ from typing import Any
 
 import pytest
 from kubernetes import client
+from support import audit_log
 from support.cluster_objects import a_project
 from support.kind_definitions import definitions
 from support.kind_lives.everything import all_lives
 from support.kind_lives.life import Life, Step
 from support.kind_player import Player
+from support.lacking_rights import Right
 from support.operator_process import OperatorProcess
 from support.row_snapshots import Snapshot, Snapshots
 from support.rows import Row
@@ -228,16 +229,9 @@ def test_a_kind_lives_as_it_should(lived: dict[str, Lived], title: str) -> None:
     lived[title].outcome.result(MIDDLE_SECONDS + 4 * STEP_SECONDS)
 
 
-def test_the_documented_rights_were_enough(cluster: LocalCluster, lived: dict[str, Lived]) -> None:
-    assert lived
-    lines = map(json.loads, cluster.audit_log.read_text().splitlines())
-    operator = "system:serviceaccount:rollcall:rollcall-operator"
-    asked = [line for line in lines if line["user"].get("username") == operator]
-    refused = [line["requestURI"] for line in asked if line["responseStatus"]["code"] in {401, 403}]
-    assert refused == []
-    assert {line["verb"] for line in asked} <= {"get", "list", "watch"}
-    asked_for = [line["objectRef"] for line in asked if "objectRef" in line]
-    assert "secrets" not in {found["resource"] for found in asked_for}
-    assert {found.get("namespace") for found in asked_for if found["resource"] == "configmaps"} <= {"rollcall"}
-    watched = {line["objectRef"]["resource"] for line in asked if line["verb"] == "watch" and "objectRef" in line}
+@pytest.mark.usefixtures("lived")
+def test_the_documented_rights_were_enough(cluster: LocalCluster, granted: dict[str, list[Right]]) -> None:
+    assert audit_log.faults_in(cluster.audit_log, granted) == []
+    asked = audit_log.requests(cluster.audit_log.read_text().splitlines())
+    watched = {one.resource for one in asked if one.username == audit_log.OPERATOR and one.verb == "watch"}
     assert {entry.plural for entry in all_entries() if entry.watched} <= watched

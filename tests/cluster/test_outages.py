@@ -1,18 +1,26 @@
 """Nothing is lost: the operator killed, the database away, the API server restarted, objects gone meanwhile."""
 
+import asyncio
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psycopg
 import pytest
 from kubernetes import client
 from pydantic import SecretStr
+from support import audit_log
 from support.cluster_objects import a_job, a_pod
+from support.kubeconfig_access import access_by
 from support.operator_process import OperatorProcess
 from support.rows import Rows, eventually
 
+from rollcall.cluster_access import Access, ApiStatusError, get_json
+from rollcall.errors import ClusterError
 from rollcall.settings import DatabaseSettings
 from rollcall.store.embedded import EmbeddedPostgres
 from rollcall.store.schema import migrate
@@ -105,6 +113,52 @@ def test_an_api_server_that_restarts_is_watched_again(
         assert rows.live(project, "before")["uid"] == row["uid"]
         assert rows.deleted(project, "before") == []
         assert operator.readiness() == "ok"
+
+
+def test_an_api_server_that_has_just_started_refuses_nothing_for_good(cluster: LocalCluster) -> None:
+    access = access_by(cluster.kubeconfig_of("rollcall", "rollcall-operator"))
+    asked_before = len(cluster.audit_log.read_text())
+    until = time.monotonic() + 180
+    asked, ended = threading.Event(), threading.Event()
+    with ThreadPoolExecutor() as beside:
+        refusals = beside.submit(lambda: asyncio.run(refusals_of_pods(access, asked, ended)))
+        try:
+            assert asked.wait(30)
+            while not was_refused_pods(cluster.audit_log.read_text()[asked_before:]):
+                assert time.monotonic() < until, "it never refused anything"
+                cluster.stop_api_server()
+                cluster.start_api_server()
+        finally:
+            ended.set()
+    assert refusals.result() == [], "it did refuse, and each time it was asked whether it knew better by now"
+
+
+async def refusals_of_pods(access: Access, asked: threading.Event, ended: threading.Event) -> list[str]:
+    """Ask for pods all the time, and say what was refused for good."""
+    refusals: list[str] = []
+
+    async def ask_on(session: aiohttp.ClientSession) -> None:
+        while not ended.is_set():
+            try:
+                await get_json(session, access.server, "/api/v1/pods", params={"limit": "1"})
+                asked.set()
+            except ApiStatusError as error:
+                if error.status in {401, 403}:
+                    refusals.append(str(error))
+            except ClusterError:
+                pass  # it is away
+            await asyncio.sleep(0.01)
+
+    async with access.session() as session:
+        await asyncio.gather(*(ask_on(session) for _ in range(4)))
+    return refusals
+
+
+def was_refused_pods(log: str) -> bool:
+    """Whether the operator's account was refused pods."""
+    whole_lines, _, _ = log.rpartition("\n")
+    asked = audit_log.requests(whole_lines.splitlines())
+    return any((one.username, one.resource, one.status) == (audit_log.OPERATOR, "pods", 403) for one in asked)
 
 
 def test_a_database_that_is_away_for_a_minute_misses_nothing(

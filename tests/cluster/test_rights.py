@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 from kubernetes import client
+from support import audit_log
 from support.cluster_objects import a_job, a_pod, a_project, may_list, remove_namespace
+from support.lacking_rights import Right
 from support.operator_process import OperatorProcess
 from support.rows import Rows, eventually
 
@@ -20,12 +22,17 @@ from rollcall_demo.processes import RollcallProcesses, Wiring
 Apply = Callable[..., None]
 OperatorOf = Callable[..., OperatorProcess]
 
-OPERATOR = "system:serviceaccount:rollcall:rollcall-operator"
 POWERLESS = "powerless"
 
 
 def test_the_operator_reads_and_holds_its_lease_and_nothing_else(
-    cluster: LocalCluster, operator_of: OperatorOf, project: str, apply: Apply, rows: Rows, api: client.ApiClient
+    cluster: LocalCluster,
+    granted: dict[str, list[Right]],
+    operator_of: OperatorOf,
+    project: str,
+    apply: Apply,
+    rows: Rows,
+    api: client.ApiClient,
 ) -> None:
     core: Any = client.CoreV1Api(api)
     with operator_of(operator__leader_election=True) as operator:
@@ -35,22 +42,12 @@ def test_the_operator_reads_and_holds_its_lease_and_nothing_else(
         core.delete_namespaced_pod("runs", project)
         rows.until_deleted(project, "runs")
         assert operator.metric("rollcall_is_leader") == 1
-    asked = [line for line in map(json.loads, cluster.audit_log.read_text().splitlines()) if by_operator(line)]
-    assert {line["verb"] for line in asked if resource_of(line) != "leases"} <= {"get", "list", "watch"}
-    assert {line["verb"] for line in asked if resource_of(line) == "leases"} <= {"get", "create", "update"}
-    assert [line for line in asked if line["responseStatus"]["code"] in {401, 403}] == []
-    assert "secrets" not in {resource_of(line) for line in asked}
-    watched = {resource_of(line) for line in asked if line["verb"] == "watch"}
+    assert audit_log.faults_in(cluster.audit_log, granted) == []
+    lines = cluster.audit_log.read_text().splitlines()
+    asked = [one for one in audit_log.requests(lines) if one.username == audit_log.OPERATOR]
+    assert {one.verb for one in asked if one.resource == "leases"} == {"get", "create", "update"}
+    watched = {one.resource for one in asked if one.verb == "watch"}
     assert {"pods", "nodes", "namespaces", "jobs", "deployments", "pytorchjobs"} <= watched
-
-
-def by_operator(line: dict[str, Any]) -> bool:
-    # Who sends a token that is nobody's has no name.
-    return line["user"].get("username") == OPERATOR
-
-
-def resource_of(line: dict[str, Any]) -> str:
-    return line.get("objectRef", {}).get("resource", "")
 
 
 @pytest.fixture

@@ -131,6 +131,34 @@ def test_a_kind_that_comes_later_ends_an_operator_that_may_not_notice_it(
     assert "No sign of life from the watch of SPOTRequest" in answer
 
 
+def test_a_right_that_is_taken_away_ends_the_operator_and_the_next_start_goes_on_without(
+    lacking: Start, project: str, apply: Apply, rows: Rows, api: client.ApiClient
+) -> None:
+    spare = the_right("get podcliques.grove.io")
+    operator = lacking(spare, operator__discovery_interval_seconds=1)
+    apply(a_job(project, "train"))
+    with operator:
+        row = rows.until(project, "train", phase="Running")
+        take_away(api, f"lacks-{str(spare).replace(' ', '-')}", the_right("list jobs.batch"))
+        ended = eventually(operator.readiness, lambda found: found.startswith("ended"))
+        assert "Job may no longer be listed; the operator must be started again to see what it still may." in ended
+    with operator:
+        apply(a_job(project, "next"))
+        assert rows.until(project, "next", phase="Running")["kind"] == "Job", "it is known by its pods"
+        assert rows.live(project, "train")["uid"] == row["uid"]
+        assert '"right": "list jobs"' in operator.log()
+        assert operator.readiness() == "ok"
+
+
+def take_away(api: client.ApiClient, role: str, right: Right) -> None:
+    """Take a rule from a ClusterRole."""
+    rbac: Any = client.RbacAuthorizationV1Api(api)
+    held = api.sanitize_for_serialization(rbac.read_cluster_role(role))
+    left = [rule for rule in held["rules"] if rule != right.rule]
+    assert len(left) == len(held["rules"]) - 1
+    rbac.replace_cluster_role(role, {**held, "rules": left})
+
+
 @pytest.mark.parametrize("right", LEASE_RIGHTS, ids=str)
 def test_without_a_right_to_the_lease_nobody_leads(lacking: Start, right: Right, api: client.ApiClient) -> None:
     coordination: Any = client.CoordinationV1Api(api)

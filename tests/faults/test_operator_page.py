@@ -94,6 +94,7 @@ def test_sentences_are_those_of_the_code(page: str) -> None:
         "no sign of life from the watch of ",
         "The Lease was lost; another operator may be writing, so this one ends.",
         "may now be listed; the operator must be started again to watch it.",
+        "may no longer be listed; the operator must be started again to see what it still may.",
         "The operator may not list ",
         "The namespace kube-system has no uid; ",
     ):

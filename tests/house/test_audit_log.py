@@ -4,10 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from support.audit_log import faults, requests
+from support.audit_log import OPERATOR, faults, requests
 from support.lacking_rights import Right
 
-OPERATOR = "system:serviceaccount:rollcall:rollcall-operator"
 GRANTED = {
     OPERATOR: [
         Right(group="batch", resource="jobs", verb="list"),

@@ -16,6 +16,10 @@ AGENT = "rollcall"
 """How its processes call themselves; only what they ask of Leases goes by another name."""
 
 ACCOUNT = "system:serviceaccount:"
+OPERATOR = f"{ACCOUNT}rollcall:rollcall-operator"
+API = f"{ACCOUNT}rollcall:rollcall-api"
+"""The accounts of the documented rights."""
+
 _REFUSED = 403
 _NOBODY = 401
 """A token that nobody has, or that an API server which has just started does not know yet."""

@@ -13,10 +13,9 @@ from typing import Any
 
 import aiohttp
 import httpx
-from kubernetes import client, config
+from support.kubeconfig_access import access_by
 from support.reviewing_server import CLUSTER_WIDE, ReviewingServer
 
-from rollcall.cluster_access import Access
 from rollcall.settings import ApiSettings, ClusterSettings, DatabaseSettings, Settings
 from rollcall.store.engine import create_engine
 from rollcall_api.command import listen
@@ -131,12 +130,11 @@ async def beside(
     settings = Settings(
         database=database, cluster=ClusterSettings(id=CLUSTER), api=ApiSettings(review_cache_seconds=0.001)
     )
-    configuration = client.Configuration()
-    config.load_kube_config(str(kube.kubeconfig(folder, "own")), client_configuration=configuration)
+    access = access_by(kube.kubeconfig(folder, "own"))
     engine = create_engine(database, application_name="test")
     records = Records(engine, tenant_id=0)
     try:
-        async with serving(settings, records, Access(configuration), RequestMeasures(), listener, certificates):
+        async with serving(settings, records, access, RequestMeasures(), listener, certificates):
             yield
     finally:
         await engine.dispose()

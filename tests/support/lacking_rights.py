@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from kubernetes import client, config
+from support.kubeconfig_access import access_by
 
-from rollcall.cluster_access import Access, ApiStatusError, post_json
+from rollcall.cluster_access import ApiStatusError, post_json
 from rollcall_cluster.applying import read_documents
 from rollcall_cluster.control_plane import LocalCluster
 
@@ -89,9 +89,7 @@ class Lacking:
 
     def __init__(self, cluster: LocalCluster, title: str, rights: Iterable[Right]) -> None:
         """``title`` parts the users of one set of rights from those of another."""
-        configuration = client.Configuration()
-        config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
-        self._access = Access(configuration)
+        self._access = access_by(cluster.kubeconfig)
         self._title = title
         self._rights = tuple(rights)
         self.server = self._access.server
