@@ -13,7 +13,8 @@ import yaml
 from pydantic import BaseModel
 
 from rollcall.domain.kinds.catalogue import all_entries
-from rollcall.settings import Settings
+from rollcall.oidc_settings import ALGORITHMS
+from rollcall.settings import EVERY, Settings
 from rollcall_operator.rights import Rule, namespace_rules, rules
 from rollcall_operator.watched import watched_kinds
 
@@ -38,6 +39,26 @@ OWNED = {
     "ROLLCALL_PROMETHEUS__CA_FILE": "prometheus.caSecret",
 }
 """Settings that are no value of ``config``, and what they follow from."""
+
+_PORT = r"(:([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+_HOST = r"([-a-zA-Z0-9._]+|\[[0-9a-fA-F:.]+\])"
+_IPV4 = r"((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(/(3[0-2]|[12]?[0-9]))?"
+_IPV6 = r"[0-9a-fA-F:]*:[0-9a-fA-F:.]*(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?"
+
+CHECKED: dict[str, dict[str, Any]] = {
+    "operator.kindsNamespace": {"maxLength": 63, "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$"},
+    "api.oidc.issuer": {"pattern": rf"^https://{_HOST}{_PORT}(/[^?#\s]*)?$"},
+    "api.oidc.algorithms": {"minItems": 1, "items": {"enum": list(ALGORITHMS)}},
+    "api.oidc.requiredClaims": {"items": {"type": "string", "pattern": r"^[^,=\s][^,=]*=[^,]*$"}},
+    "api.clusters": {"if": {"contains": {"const": EVERY}}, "then": {"maxItems": 1}},
+    "api.trustedProxies": {"items": {"type": "string", "pattern": f"^({_IPV4}|{_IPV6})$"}},
+    # A pod that asks nobody listens on loopback alone, where no one reaches it.
+    "api.authentication": {"enum": ["kubernetes", "oidc"]},
+    # Where the containers are reached. Below 1024 is root's, and they are not.
+    **{f"{component}.port": {"type": "integer", "minimum": 1024} for component in ("operator", "api")},
+    **{f"{component}.host": {"type": "string", "minLength": 1} for component in ("operator", "api")},
+}
+"""What the settings ask for beyond their types, as a schema says it: a pod that refuses them starts again for ever."""
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _README_MARK = "<!-- The table below is written by `make docs`; do not edit it. -->\n"
@@ -78,11 +99,12 @@ def config_schema() -> dict[str, Any]:
             document = model.model_json_schema()
             prefix = f"ROLLCALL_{section.upper()}__"
             sections[camel_case(section)] = _settings_schema(document, document.get("$defs", {}), prefix)
-    # A pod that asks nobody listens on loopback alone, where no one reaches it.
-    authentication = sections["api"]["properties"]["authentication"]
-    authentication["enum"] = [mode for mode in authentication["enum"] if mode != "none"]
-    for section in ("operator", "api"):
-        sections[section]["properties"]["port"]["minimum"] = 1
+    for place, checked in CHECKED.items():
+        section, *names = place.split(".")
+        node = sections[section]
+        for name in names:
+            node = node["properties"][name]
+        node |= checked
     description = "Rollcall's own settings, by their names in camelCase."
     return {"type": "object", "additionalProperties": False, "description": description, "properties": sections}
 
@@ -119,8 +141,23 @@ def schema() -> dict[str, Any]:
     """The schema of all values."""
     source = yaml.safe_load((CHART / "values.schema.yaml").read_text())
     head = {"$schema": _DRAFT, "title": "Values of Rollcall", "type": "object", "additionalProperties": False}
-    properties = source["properties"]
-    return {**head, "properties": {**properties, "config": config_schema()}, "$defs": source["$defs"]}
+    document = {**head, "properties": {**source["properties"], "config": config_schema()}, "$defs": source["$defs"]}
+    _require(document, yaml.safe_load((CHART / "values.yaml").read_text()))
+    return document
+
+
+def _require(node: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Say of everything with a default that it is there: taken back by a null, it would be missed by a template."""
+    required = []
+    for name, default in defaults.items():
+        inner = node["properties"][name]
+        if "properties" in inner:
+            _require(inner, default)
+            required.append(name)
+        elif "null" not in inner.get("type", ()) and (default is False or (default and not isinstance(default, dict))):
+            required.append(name)
+    if required:
+        node["required"] = required
 
 
 def schema_page() -> str:

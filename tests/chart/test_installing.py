@@ -16,7 +16,7 @@ from kubernetes import client
 from support.audit_log import faults, requests
 from support.chart_rights import rights_of_account
 from support.cluster_objects import a_pod, a_project, a_viewer, remove_namespace
-from support.helm import CHART, Helm
+from support.helm import CHART, Helm, HelmError
 from support.kubectl import Kubectl
 from support.rows import eventually
 from support.running_release import running_release
@@ -60,6 +60,10 @@ def test_a_password_outlives_upgrades_and_its_volume_the_release(
         cluster_helm.run("upgrade", KEPT, str(CHART), "--namespace", KEPT, values=changed)
         assert password_of(core) == password
         assert checksum() != before, "the pods are rolled"
+        another_key = {"database": {"bundled": {"passwordKey": "pg"}}}
+        with pytest.raises(HelmError, match=f"the Secret {KEPT}-rollcall-postgresql, which keeps the password"):
+            cluster_helm.run("upgrade", KEPT, str(CHART), "--namespace", KEPT, values=another_key)
+        assert password_of(core) == password
         cluster_helm.run("rollback", KEPT, "1", "--namespace", KEPT)
         assert (password_of(core), checksum()) == (password, before)
         claims = eventually(

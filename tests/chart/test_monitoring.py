@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from support.chart_cases import CASES
 from support.helm import CHART, Helm, named
-from support.prometheus import running_prometheus
+from support.prometheus import PrometheusServer, running_prometheus
 from support.rows import eventually
+from support.workload_builders import START
 
 from rollcall_api.health import RequestMeasures
 from rollcall_operator.measures import Measures
@@ -94,3 +97,78 @@ def test_a_real_prometheus_takes_alerts_and_queries(rules: list[dict[str, Any]],
             for query in expressions(path):
                 answer = httpx.get(f"{server.url}/api/v1/query", params={"query": query})
                 assert answer.is_success, (query, answer.text)
+
+
+A, B, C = "rollcall-operator-a", "rollcall-operator-b", "rollcall-api-c"
+"""Pods of the release: who writes, who stands by, and who answers."""
+
+Series = dict[tuple[str, ...], Callable[[float], float]]
+"""Of a metric's name, a pod and further labels: the value in each minute."""
+
+
+def always(value: float) -> Callable[[float], float]:
+    return lambda _: value
+
+
+HEALTHY: Series = {
+    ("rollcall_is_leader", A): always(1),
+    ("rollcall_is_leader", B): always(0),
+    ("rollcall_watch_age_seconds", A, "kind=Job"): lambda minute: minute % 30,
+    ("rollcall_queue_depth", A): lambda minute: 2000 - minute,
+    ("rollcall_gpus_allocated", A, "of=workloads"): always(8),
+    ("rollcall_gpus_allocated", A, "of=ignored"): always(1),
+    ("rollcall_gpus_allocated", B, "of=workloads"): always(7),
+    ("rollcall_gpus_bound", A, "node_pool=a100"): always(9),
+    ("rollcall_gpus_bound", B, "node_pool=a100"): always(9),
+    ("rollcall_database_up", A): always(1),
+    ("rollcall_database_up", B): always(1),
+    ("rollcall_writes_dropped_total", A): always(3),
+    ("rollcall_api_requests_total", C, "status=200"): lambda minute: 100 * minute,
+    ("rollcall_api_requests_total", C, "status=503"): lambda minute: minute,
+}
+SICK: dict[str, Series] = {
+    "RollcallNobodyWrites": {("rollcall_is_leader", A): always(0)},
+    "RollcallWatchStale": {("rollcall_watch_age_seconds", A, "kind=Job"): lambda minute: 60 * minute},
+    "RollcallQueueGrowing": {("rollcall_queue_depth", A): lambda minute: 2000 + minute},
+    "RollcallGpusDiffer": {("rollcall_gpus_bound", A, "node_pool=a100"): always(8)},
+    "RollcallDatabaseAway": {("rollcall_database_up", B): always(0)},
+    "RollcallWritesDropped": {("rollcall_writes_dropped_total", A): lambda minute: minute // 10},
+    "RollcallApiFailing": {("rollcall_api_requests_total", C, "status=503"): lambda minute: 10 * minute},
+}
+"""What is not as it should be where an alert fires."""
+
+
+def write(server: PrometheusServer, series: Series, day: int) -> datetime:
+    """Half an hour of a day of its own; the instant when it ends."""
+    begin = START + timedelta(days=day)
+    for (name, pod, *labels), value in series.items():
+        samples = [(begin + timedelta(minutes=place / 2), value(place / 2)) for place in range(61)]
+        given = {"namespace": "rollcall", "pod": pod, **dict(label.split("=") for label in labels)}
+        server.write(name, given, samples)
+    return begin + timedelta(minutes=30)
+
+
+def of_another(series: Series) -> Series:
+    """The same of the pods of another release in the namespace."""
+    return {(name, f"other-{pod}", *labels): value for (name, pod, *labels), value in series.items()}
+
+
+def test_alerts_fire_where_something_is_wrong_and_only_there(rules: list[dict[str, Any]], tmp_path: Path) -> None:
+    assert {rule["alert"] for rule in rules} == set(SICK)
+    with running_prometheus(tmp_path) as server:
+
+        def firing(at: datetime) -> set[str]:
+            found = set()
+            for rule in rules:
+                params: dict[str, str | float] = {"query": rule["expr"], "time": at.timestamp()}
+                if httpx.get(f"{server.url}/api/v1/query", params=params).json()["data"]["result"]:
+                    found.add(rule["alert"])
+            return found
+
+        everything_wrong = {key: value for series in SICK.values() for key, value in series.items()}
+        well = write(server, {**HEALTHY, **of_another({**HEALTHY, **everything_wrong})}, 0)
+        assert firing(well) == set(), "another release in the namespace is another's"
+        for day, alert in enumerate(sorted(SICK), 1):
+            another = of_another({("rollcall_is_leader", A): always(1)})
+            at = write(server, {**HEALTHY, **SICK[alert], **another}, day)
+            assert firing(at) == {alert}

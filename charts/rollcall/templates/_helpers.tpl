@@ -2,16 +2,16 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* At most 40 characters: the longest name that is made of it has to fit into a label. */}}
+{{/* At most 40 characters: the longest name that is made of it has to fit into a label. A Service's name has no dot. */}}
 {{- define "rollcall.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
 {{- else -}}
 {{- $name := include "rollcall.name" . -}}
 {{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .Release.Name | replace "." "-" | trunc 40 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name $name | replace "." "-" | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -19,9 +19,9 @@
 {{/* Labels by which pods are found; (list $ "component"). They never change over a release's life. */}}
 {{- define "rollcall.selectorLabels" -}}
 {{- $root := index . 0 -}}
-app.kubernetes.io/name: {{ include "rollcall.name" $root }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
-app.kubernetes.io/component: {{ index . 1 }}
+app.kubernetes.io/name: {{ include "rollcall.name" $root | quote }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
+app.kubernetes.io/component: {{ index . 1 | quote }}
 {{- end -}}
 
 {{/* Labels of every object; (list $ "component"). */}}
@@ -29,9 +29,9 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- $root := index . 0 -}}
 {{ include "rollcall.selectorLabels" . }}
 app.kubernetes.io/part-of: rollcall
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service | quote }}
 app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | quote }}
 {{- with $root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -58,7 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- end -}}
@@ -97,7 +97,12 @@ capabilities:
 {{- end -}}
 
 {{- define "rollcall.postgresqlName" -}}
-{{- printf "%s-postgresql" (include "rollcall.fullname" .) -}}
+{{- $name := include "rollcall.fullname" . -}}
+{{- if eq .Values.database.mode "cloudnativepg" -}}
+{{- /* Its operator takes no name of more than 50 characters. */ -}}
+{{- $name = $name | trunc 39 | trimSuffix "-" -}}
+{{- end -}}
+{{- printf "%s-postgresql" $name -}}
 {{- end -}}
 
 {{- define "rollcall.bundledSecretName" -}}
@@ -110,11 +115,11 @@ capabilities:
 
 {{/* An environment variable out of a Secret; (list "NAME" "secret" "key"). */}}
 {{- define "rollcall.secretEnv" -}}
-- name: {{ index . 0 }}
+- name: {{ index . 0 | quote }}
   valueFrom:
     secretKeyRef:
-      name: {{ index . 1 }}
-      key: {{ index . 2 }}
+      name: {{ index . 1 | quote }}
+      key: {{ index . 2 | quote }}
 {{- end -}}
 
 {{/* How the database is reached. Passwords and TLS go by libpq's own variables, so that no DSN is put together here. */}}
@@ -132,12 +137,12 @@ capabilities:
 {{ include "rollcall.secretEnv" (list "ROLLCALL_DATABASE__DSN" $external.existingSecret $external.dsnKey) }}
 {{- else }}
 - name: ROLLCALL_DATABASE__DSN
-  value: {{ printf "postgresql://%s@%s:%.0f/%s" (urlquery $external.user) $external.host (float64 $external.port) (urlquery $external.name) }}
+  value: {{ printf "postgresql://%s@%s:%.0f/%s" (urlquery $external.user) $external.host (float64 $external.port) (urlquery $external.name) | replace "+" "%20" | quote }}
 {{ include "rollcall.secretEnv" (list "PGPASSWORD" $external.existingSecret $external.passwordKey) }}
 {{- end }}
 {{- with $external.sslMode }}
 - name: PGSSLMODE
-  value: {{ . }}
+  value: {{ . | quote }}
 {{- end }}
 {{- if $external.caSecret }}
 - name: PGSSLROOTCERT
@@ -173,15 +178,15 @@ capabilities:
 {{- if $external.caSecret }}
 - name: database-ca
   secret:
-    secretName: {{ $external.caSecret }}
+    secretName: {{ $external.caSecret | quote }}
     items:
-      - key: {{ $external.caKey }}
+      - key: {{ $external.caKey | quote }}
         path: ca.crt
 {{- end }}
 {{- if $external.clientCertificateSecret }}
 - name: database-client
   secret:
-    secretName: {{ $external.clientCertificateSecret }}
+    secretName: {{ $external.clientCertificateSecret | quote }}
     # libpq refuses a key that others may read.
     defaultMode: 0440
 {{- end }}
@@ -218,13 +223,13 @@ capabilities:
 {{/* The schema is brought to this release before either process starts; whoever comes second waits, and finds it done. */}}
 {{- define "rollcall.migrate" -}}
 - name: migrate
-  image: {{ include "rollcall.image" (list .Values.image .Chart.AppVersion) }}
+  image: {{ include "rollcall.image" (list .Values.image .Chart.AppVersion) | quote }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   command: [rollcall]
   args: [migrate]
   envFrom:
     - configMapRef:
-        name: {{ include "rollcall.fullname" . }}
+        name: {{ include "rollcall.fullname" . | quote }}
   env:
     {{- include "rollcall.databaseEnv" . | trim | nindent 4 }}
   securityContext:
@@ -243,7 +248,7 @@ capabilities:
 {{- $component := index . 1 -}}
 {{- $values := index $root.Values $component -}}
 {{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with $values.nodeSelector }}
 nodeSelector:
