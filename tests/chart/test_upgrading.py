@@ -7,6 +7,7 @@ one that asks for the password that the chart made.
 import base64
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -241,6 +242,62 @@ def test_upgrade_rollback_and_uninstall_lose_no_row(
     eventually(lambda: left_of_the_release(kubectl), lambda found: found == remaining)
     assert kept_now(api) == kept
     assert upgraded <= rows_of(database)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("namespaces")
+def test_a_migration_that_fails_leaves_the_release_before_serving(
+    cluster: LocalCluster,
+    cluster_helm: Helm,
+    api: client.ApiClient,
+    apply: Apply,
+    own_postgres: EmbeddedPostgres,
+    tmp_path: Path,
+) -> None:
+    release = taken_out(PAST["the oldest schema that is served"](), tmp_path)
+    caller = SteadyCaller(PROJECT, "viewer", cluster)
+    with Installation(cluster_helm, cluster, api, tmp_path) as installation:
+        installation.helm("install", str(release.chart))
+        database = BundledPostgres(own_postgres, kept_now(api).password)
+        old = installation.pods(database, release=release)
+        old.migrate()
+        old.start()
+        apply(a_pod(PROJECT, "stays"))
+        caller.move(old.address)
+        recorded = identity(caller.until("stays"))
+        caller.start()
+
+        installation.helm("upgrade", str(CHART), "--reset-then-reuse-values")
+        new = installation.pods(database)
+        with no_table_changes(database):
+            # An init container that fails is started again, and no container before it is done.
+            for _ in range(2):
+                assert new.migrate() == ["rollcall: The database refused a statement (SQLSTATE 42501)."] * 2
+            apply(a_pod(PROJECT, "meanwhile"))
+            caller.until("meanwhile")
+        assert new.migrate() == [f"The schema is at {head_revision()}."] * 2
+        new.start()
+        caller.move(new.address)
+        old.stop()
+        assert identity(caller.until("stays")) == recorded
+        caller.end()
+        assert caller.refused == []
+        assert_whole(caller.listings, {recorded[0]})
+
+
+@contextmanager
+def no_table_changes(database: BundledPostgres) -> Iterator[None]:
+    """Whoever wants to change the schema is refused, whatever the change."""
+    with psycopg.connect(database.dsn, password=database.password, autocommit=True) as connection:
+        connection.execute("""
+            CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql
+            AS $$ BEGIN RAISE insufficient_privilege; END $$
+        """)
+        connection.execute("CREATE EVENT TRIGGER refusing ON ddl_command_start EXECUTE FUNCTION refuse()")
+        yield
+        # Changes of event triggers fire none.
+        connection.execute("DROP EVENT TRIGGER refusing")
+        connection.execute("DROP FUNCTION refuse")
 
 
 def assert_whole(listings: list[list[str]], stay: set[str]) -> None:
