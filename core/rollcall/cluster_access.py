@@ -36,8 +36,6 @@ _READY = "/readyz"
 _RIGHTS_SECONDS = 2.0
 """How long after its first answer an API server knows rights for sure."""
 
-_REFUSALS = (401, 403)
-
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 
 
@@ -47,6 +45,11 @@ class ApiStatusError(ClusterError):
     def __init__(self, status: int, path: str) -> None:
         super().__init__(f"The Kubernetes API answered {status} for {path}.")
         self.status = status
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it is a matter of rights: who asks is not known, or may not."""
+        return self.status in (401, 403)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +230,7 @@ async def refused_for_good(session: aiohttp.ClientSession, server: str, ask: Cal
     try:
         return await ask()
     except ApiStatusError as error:
-        if error.status not in _REFUSALS:
+        if not error.is_refusal:
             raise
         if await _is_starting(session, server):
             raise ClusterError(f"The Kubernetes API is just starting: {error}") from error
@@ -242,7 +245,7 @@ async def _is_starting(session: aiohttp.ClientSession, server: str) -> bool:
             async with _answered(session, "GET", server + _READY, _READY):
                 return False
         except ApiStatusError as error:
-            if error.status not in _REFUSALS:
+            if not error.is_refusal:
                 return error.status >= 500  # noqa: PLR2004 - HTTP
         await asyncio.sleep(pause)
     return False

@@ -37,7 +37,6 @@ LONGEST_LINE_BYTES = 2**21
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
-_REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 Take = Callable[[Mapping[str, Any]], None]
 
@@ -92,7 +91,7 @@ class EventWatch:
     def _tell(self, error: ClusterError) -> None:
         """Say why nothing is read: of a refusal once, until it is over."""
         was_refused = self._is_refused
-        self._is_refused = isinstance(error, ApiStatusError) and error.status in _REFUSALS
+        self._is_refused = isinstance(error, ApiStatusError) and error.is_refusal
         if not self._is_refused:
             log.warning("events_not_read", error=str(error), **self._where)
         elif not was_refused:

@@ -29,7 +29,6 @@ _Asked = tuple[str | None, str]
 """The namespace of the reference, and the owner's uid."""
 
 _HOLDS = {Missing.GONE: GONE_FOR, Missing.FORBIDDEN: FORBIDDEN_FOR}
-_FORBIDDEN = (401, 403)
 _NOT_FOUND = 404
 _AT_ONCE = 16
 
@@ -121,7 +120,7 @@ class OwnerReader:
         except ApiStatusError as error:
             if error.status == _NOT_FOUND:
                 return Missing.GONE
-            if error.status in _FORBIDDEN:
+            if error.is_refusal:
                 # That it lies in no namespace is known all the same, and that it is no workload therefore.
                 return Missing.FORBIDDEN if served.namespaced else reference_meta(owner, None)
             raise

@@ -32,7 +32,6 @@ UNSERVED_FOR = timedelta(seconds=10)
 """How long discovery must have been without a kind before its rows are closed: an API server that starts up, or one of
 several that knows a CRD a little later, leaves kinds out that are there."""
 
-_FORBIDDEN = (401, 403)
 
 _ANY_VERSION = sys.maxsize
 
@@ -135,7 +134,7 @@ class Sweeper:
                     if uid:
                         uids.add(uid)
         except ApiStatusError as error:
-            if error.status in _FORBIDDEN:
+            if error.is_refusal:
                 return self._forbidden(served, namespace, verb="list")
             log.warning("list_failed", kind=served.key.kind, status=error.status)
             return Listed(standing=Standing.FAILED)
@@ -152,7 +151,7 @@ class Sweeper:
         try:
             await prove_watch(self._session, self._server, served.list_path(namespace), version=version)
         except ApiStatusError as error:
-            return error.status not in _FORBIDDEN
+            return not error.is_refusal
         except ClusterError:
             return True  # for all that is known; it is asked again
         self._watchable.add((served.key, namespace))

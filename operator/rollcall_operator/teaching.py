@@ -27,7 +27,6 @@ that has just started and leaves kinds out causes none."""
 
 MOST_PAGES = 20
 
-_REFUSED = (401, 403)
 _NOT_FOUND = 404
 
 log = structlog.get_logger(__name__)
@@ -146,7 +145,7 @@ class Teacher:
             try:
                 page = await get_json(self._session, self._server, path, params=asked)
             except ApiStatusError as error:
-                if error.status in _REFUSED:
+                if error.is_refusal:
                     return None
                 if error.status == _NOT_FOUND:
                     return found

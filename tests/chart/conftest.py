@@ -10,6 +10,7 @@ from kubernetes import client
 from support import chart_definitions
 from support.chart_cases import NAMESPACES
 from support.helm import Helm
+from support.kubectl import Kubectl
 
 from rollcall_cluster.applying import apply_objects, create_nodes
 from rollcall_cluster.binaries import find_binaries
@@ -56,6 +57,14 @@ def apply(api: client.ApiClient) -> Callable[..., None]:
 def cluster_helm(helm_binary: Path, cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Helm on that cluster."""
     return Helm(helm_binary, tmp_path_factory.mktemp("cluster-helm"), cluster.kubeconfig)
+
+
+@pytest.fixture
+def kubectl(cluster: LocalCluster, tmp_path: Path) -> Kubectl:
+    """A kubectl with every right."""
+    folder = tmp_path / "kubectl"
+    folder.mkdir()
+    return Kubectl(find_binaries(print), cluster.kubeconfig, folder)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ What is played, because no image runs here: the bundled PostgreSQL is a real one
 import base64
 import re
 import shlex
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from support.bundled_postgres import BundledPostgres
 from support.cluster_objects import a_pod, a_project, a_viewer, remove_namespace
 from support.helm import CHART, Helm
 from support.page_blocks import blocks_of
+from support.page_shell import PageShell
 from support.release_pods import Pods
 from support.steady_caller import SteadyCaller
 
@@ -40,31 +40,16 @@ NEW = re.compile(r"export NEW='.*'\n")
 
 
 class Admin:
-    """Whoever types the page's commands, in a folder of their own with the chart in it."""
+    """Whoever types the page's commands."""
 
     def __init__(self, shell: dict[str, str], folder: Path, bundled: BundledPostgres, new: str) -> None:
-        folder.mkdir()
-        (folder / "charts").symlink_to(CHART.parent)
-        self._folder = folder
         # The pod's own programs connect by its socket, and its image has them trusted.
         self._in_the_pod = shlex.join(["env", f"PGHOST={bundled.folder}", f"PGPASSWORD={bundled.password}"]) + " "
-        programs = f"{bundled.programs}:{shell['PATH']}"
-        self._environment = {**shell, "PATH": programs, "NEW": new}
+        self._shell = PageShell({**shell, "PATH": f"{bundled.programs}:{shell['PATH']}", "NEW": new}, folder)
 
     def run(self, commands: str) -> str:
         """What a block prints; it must succeed."""
-        asked = NEW.sub("", IN_THE_POD.sub(lambda _: self._in_the_pod, commands))
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", asked],
-            cwd=self._folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        return self._shell.run(NEW.sub("", IN_THE_POD.sub(lambda _: self._in_the_pod, commands)))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ API's Service is made to name this machine (`support.served_here`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,7 +22,6 @@ from support.running_release import running_release
 from support.served_here import ServedHere
 
 from rollcall.settings import DatabaseSettings
-from rollcall_cluster.binaries import find_binaries
 from rollcall_cluster.control_plane import LocalCluster
 from rollcall_demo.programs import free_ports
 
@@ -160,8 +158,7 @@ def test_whoever_may_view_a_namespace_sees_its_workloads(
 
 
 @pytest.mark.usefixtures("lived")
-def test_kubectl_shows_them_by_the_charts_own_certificate(cluster: LocalCluster, tmp_path: Path) -> None:
-    kubectl = Kubectl(find_binaries(print), cluster.kubeconfig, tmp_path)
+def test_kubectl_shows_them_by_the_charts_own_certificate(kubectl: Kubectl) -> None:
     printed = eventually(
         lambda: kubectl.run("get", "workloads.rollcall.dev", "-A").stdout, lambda text: "train" in text
     )

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +10,6 @@ from support.chart_cases import EXTERNAL, REPORTS, issuer, named_namespaces
 from support.cluster_objects import remove_namespace
 from support.helm import CHART, Helm
 from support.kubectl import Kubectl
-
-from rollcall_cluster.binaries import find_binaries
-from rollcall_cluster.control_plane import LocalCluster
 
 NOTES = "chart-notes"
 IN_THE_CLUSTER = "http://rollcall-api.chart-notes.svc"
@@ -96,11 +92,8 @@ def test_it_says_what_runs_and_where_it_answers(cluster_helm: Helm, case: str) -
     assert "%!" not in printed
 
 
-def test_its_first_command_tells_of_both(
-    cluster_helm: Helm, cluster: LocalCluster, api: client.ApiClient, tmp_path: Path
-) -> None:
+def test_its_first_command_tells_of_both(cluster_helm: Helm, kubectl: Kubectl, api: client.ApiClient) -> None:
     """The other two need pods: the tutorial's are run there (test_tutorial.py)."""
-    kubectl = Kubectl(find_binaries(print), cluster.kubeconfig, tmp_path)
     printed = notes(cluster_helm, {})
     (rollout,) = re.findall(r"^  kubectl (.* rollout status .*)$", printed, flags=re.MULTILINE)
     cluster_helm.run("install", "rollcall", str(CHART), "--namespace", NOTES, "--create-namespace", values={})

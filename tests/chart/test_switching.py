@@ -5,7 +5,6 @@ are ready, as a Deployment has them do (`support.rolled_release`).
 """
 
 import hashlib
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from support.installed_release import InstalledRelease
 from support.kubectl import Kubectl
 from support.lacking_rights import Right
 from support.page_blocks import blocks_of
+from support.page_shell import PageShell
 from support.rolled_release import COMPONENTS, RolledRelease
 from support.rows import Row, Rows, eventually
 from support.served_here import ServedHere
@@ -32,7 +32,6 @@ from support.steady_caller import SteadyCaller
 
 from rollcall.settings import DatabaseSettings
 from rollcall.store.embedded import EmbeddedPostgres
-from rollcall_cluster.binaries import find_binaries
 from rollcall_cluster.control_plane import LocalCluster
 
 Apply = Callable[..., None]
@@ -56,29 +55,16 @@ UPGRADE = ("upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reset-th
 
 
 class Admin:
-    """Whoever types the page's commands, in a folder of their own with the chart in it."""
+    """Whoever types the page's commands."""
 
     def __init__(self, shell: dict[str, str], folder: Path) -> None:
-        folder.mkdir()
-        (folder / "charts").symlink_to(CHART.parent)
-        self._folder = folder
-        self._environment = shell
+        self._shell = PageShell(shell, folder)
 
     def run(self, block: tuple[str, str], **variables: str) -> str:
         """What a block prints; it must succeed."""
         language, commands = block
         assert language == "sh"
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", commands.replace("team-", "switching-")],
-            cwd=self._folder,
-            env={**self._environment, **variables},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        return self._shell.run(commands.replace("team-", "switching-"), **variables)
 
 
 class Stage:
@@ -127,14 +113,6 @@ def record(rows: Rows, namespace: str, name: str) -> tuple[Row, list[str]]:
     row = rows.until(namespace, name, phase="Running")
     kept = ("cluster_id", "uid", "created_at", "phase_updated_at", "allocated_gpu_micros")
     return {column: row[column] for column in kept}, rows.history(row["uid"])
-
-
-@pytest.fixture
-def kubectl(cluster: LocalCluster, tmp_path: Path) -> Kubectl:
-    """A kubectl with every right."""
-    folder = tmp_path / "kubectl"
-    folder.mkdir()
-    return Kubectl(find_binaries(print), cluster.kubeconfig, folder)
 
 
 @pytest.fixture

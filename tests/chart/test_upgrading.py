@@ -28,7 +28,6 @@ from support.steady_caller import SteadyCaller
 
 from rollcall.store.embedded import EmbeddedPostgres
 from rollcall.store.schema import SERVES_FROM, head_revision
-from rollcall_cluster.binaries import find_binaries
 from rollcall_cluster.control_plane import LocalCluster
 
 Apply = Callable[..., None]
@@ -54,14 +53,6 @@ def test_a_clone_without_its_history_says_how_to_get_it(tmp_path: Path) -> None:
     (tmp_path / "no clone").mkdir()
     with pytest.raises(NoHistoryError, match="not a git repository"):
         last_release(tmp_path / "no clone")
-
-
-@pytest.fixture
-def kubectl(cluster: LocalCluster, tmp_path: Path) -> Kubectl:
-    """A kubectl with every right."""
-    folder = tmp_path / "kubectl"
-    folder.mkdir()
-    return Kubectl(find_binaries(print), cluster.kubeconfig, folder)
 
 
 @pytest.fixture

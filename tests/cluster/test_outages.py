@@ -143,7 +143,7 @@ async def refusals_of_pods(access: Access, asked: threading.Event, ended: thread
                 await get_json(session, access.server, "/api/v1/pods", params={"limit": "1"})
                 asked.set()
             except ApiStatusError as error:
-                if error.status in {401, 403}:
+                if error.is_refusal:
                     refusals.append(str(error))
             except ClusterError:
                 pass  # it is away

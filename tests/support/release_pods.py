@@ -1,5 +1,6 @@
 """The pods of a release of the chart, an operator and an API, as processes that come and go beside those of another."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from kubernetes import client
@@ -10,6 +11,34 @@ from support.running_release import status_of
 
 from rollcall_cluster.control_plane import LocalCluster
 from rollcall_demo.programs import Program, free_ports
+
+
+@dataclass(frozen=True, slots=True)
+class Deployments:
+    """Those of a release, whose objects are called after ``name``; with a ``dsn`` it is there that the database is."""
+
+    cluster: LocalCluster
+    api: client.ApiClient
+    namespace: str
+    name: str
+    dsn: str | None
+
+    def pod(
+        self, component: str, folder: Path, port: int, *, kubectl_port: int | None, release: PastRelease | None = None
+    ) -> PodProcesses:
+        """A pod of one as it is now, which serves at this port, and kubectl, if it does, at the other."""
+        # A pod has an address of its own; here all share one, and differ by their ports.
+        own = {f"ROLLCALL_{component.upper()}__HOST": "127.0.0.1", f"ROLLCALL_{component.upper()}__PORT": str(port)}
+        if component == "api" and kubectl_port is not None:
+            own |= {
+                "ROLLCALL_API__AGGREGATED__HOST": "127.0.0.1",
+                "ROLLCALL_API__AGGREGATED__PORT": str(kubectl_port),
+            }
+        if self.dsn is not None:
+            own["ROLLCALL_DATABASE__DSN"] = self.dsn
+        account = f"{self.name}-{component}"
+        kubeconfig = self.cluster.kubeconfig_of(self.namespace, account)
+        return PodProcesses(self.api, account, self.namespace, folder, kubeconfig, instead=own, release=release)
 
 
 class Pods:
@@ -33,28 +62,13 @@ class Pods:
     ) -> None:
         folder.mkdir()
         api_port, operator_port = free_ports(2)
+        deployments = Deployments(cluster, api, namespace, name, dsn)
         self.address = f"http://127.0.0.1:{api_port}"
         self._operator = f"http://127.0.0.1:{operator_port}"
         self._migrations: list[Program] = []
         self._serving: dict[str, Program] = {}
         for command, port in (("operator", operator_port), ("api", api_port)):
-            # A pod has an address of its own; here all share one, and differ by their ports.
-            own = {f"ROLLCALL_{command.upper()}__HOST": "127.0.0.1", f"ROLLCALL_{command.upper()}__PORT": str(port)}
-            if command == "api" and kubectl_port is not None:
-                own |= {
-                    "ROLLCALL_API__AGGREGATED__HOST": "127.0.0.1",
-                    "ROLLCALL_API__AGGREGATED__PORT": str(kubectl_port),
-                }
-            account = f"{name}-{command}"
-            pod = PodProcesses(
-                api,
-                account,
-                namespace,
-                folder,
-                cluster.kubeconfig_of(namespace, account),
-                instead=own if dsn is None else {**own, "ROLLCALL_DATABASE__DSN": dsn},
-                release=release,
-            )
+            pod = deployments.pod(command, folder, port, kubectl_port=kubectl_port, release=release)
             self._migrations.append(pod.initial("migrate"))
             self._serving[command] = pod.container(command)
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from kubernetes import client
 from support.pod_processes import PodProcesses
+from support.release_pods import Deployments
 from support.rows import eventually
 from support.running_release import status_of
 
@@ -42,13 +43,12 @@ class RolledRelease:
         *,
         dsn: str | None = None,
     ) -> None:
-        self._cluster = cluster
+        self._deployments = Deployments(cluster, api, namespace, name, dsn)
         self._api = api
         self._apps: Any = client.AppsV1Api(api)
         self._namespace = namespace
         self._name = name
         self._folder = folder
-        self._dsn = dsn
         self._started: list[Program] = []
         self._next: dict[str, Running] = {}
         self.running: dict[str, Running] = {}
@@ -112,16 +112,5 @@ class RolledRelease:
         folder = self._folder / f"pod-{len(list(self._folder.glob('pod-*')))}"
         folder.mkdir()
         port, kubectl_port = free_ports(2)
-        account = f"{self._name}-{component}"
-        variable = f"ROLLCALL_{component.upper()}"
-        # A pod has an address of its own; here all share one, and differ by their ports.
-        instead = {
-            f"{variable}__HOST": "127.0.0.1",
-            f"{variable}__PORT": str(port),
-            "ROLLCALL_API__AGGREGATED__HOST": "127.0.0.1",
-            "ROLLCALL_API__AGGREGATED__PORT": str(kubectl_port),
-            **({} if self._dsn is None else {"ROLLCALL_DATABASE__DSN": self._dsn}),
-        }
-        kubeconfig = self._cluster.kubeconfig_of(self._namespace, account)
-        pod = PodProcesses(self._api, account, self._namespace, folder, kubeconfig, instead=instead)
+        pod = self._deployments.pod(component, folder, port, kubectl_port=kubectl_port)
         return Running(template, pod, pod.container(component), f"http://127.0.0.1:{port}", kubectl_port)
