@@ -158,7 +158,8 @@ def test_who_was_let_in_is_answered_before_it_ends(filled: DatabaseSettings, tmp
     with (
         psycopg.connect(dsn, autocommit=True) as looking,
         psycopg.connect(dsn) as locking,
-        ApiProcess(tmp_path, filled) as api,
+        # What waits for the lock is to be answered when it is had, however late that is.
+        ApiProcess(tmp_path, filled, database__lock_timeout_seconds=60, database__statement_timeout_seconds=60) as api,
         ThreadPoolExecutor() as beside,
     ):
         try:
