@@ -40,9 +40,12 @@ class RoundRobin:
         self._turn = 0
 
     def leave(self, server: ApiProcess) -> None:
-        """Send it nothing new."""
+        """Send it nothing new, and see what was sent come in, as the pause before a pod's end lets it."""
         with self._lock:
             self._servers.remove(server)
+        # Connections are taken in their order: when this one is answered, those before it are known.
+        status, _ = RoundRobin([server]).get("/api/v1/workloads/count")
+        assert status == 200
 
     def join(self, server: ApiProcess) -> None:
         """Send to it again."""
@@ -55,10 +58,9 @@ class RoundRobin:
             self._turn += 1
             server = self._servers[self._turn % len(self._servers)]
             connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-            # Connected while the process is still on the list: such a request is its to answer.
-            connection.connect()
-        try:
+            # Sent while the process is still on the list: such a request is its to answer.
             connection.request("GET", path)
+        try:
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:
