@@ -111,7 +111,7 @@ def run(tmp_path: Path, database: DatabaseSettings) -> Callable[..., tuple[int, 
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
         said = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("{")]

@@ -8,10 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support.ports import KeptPort
 from support.rows import eventually
 
 from rollcall.settings import DatabaseSettings
-from rollcall_demo.programs import Program, free_ports
+from rollcall_demo.programs import Program
 
 
 class ApiProcess:
@@ -29,7 +30,8 @@ class ApiProcess:
         name: str = "api",
         **settings: object,
     ) -> None:
-        (self.port,) = free_ports(1)
+        self._kept_port = KeptPort()
+        self.port = self._kept_port.number
         self.address = f"http://127.0.0.1:{self.port}"
         given = {f"ROLLCALL_{key}".upper(): str(value) for key, value in settings.items()}
         environment = {

@@ -8,10 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support.ports import KeptPort
 from support.rows import eventually
 
 from rollcall.settings import DatabaseSettings
-from rollcall_demo.programs import Program, free_ports
+from rollcall_demo.programs import Program
 
 
 class OperatorProcess:
@@ -30,7 +31,8 @@ class OperatorProcess:
         before: str = "",
         **settings: object,
     ) -> None:
-        (self.port,) = free_ports(1)
+        self._kept_port = KeptPort()
+        self.port = self._kept_port.number
         folder.mkdir(parents=True, exist_ok=True)
         given = {f"ROLLCALL_{key}".upper(): str(value) for key, value in settings.items()}
         environment = {

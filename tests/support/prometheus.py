@@ -7,10 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 import httpx
+from support.ports import KeptPort
 from support.rows import eventually
 
 from rollcall_cluster.prometheus_binary import find_prometheus
-from rollcall_demo.programs import Program, free_ports
+from rollcall_demo.programs import Program
 
 Samples = Iterable[tuple[datetime, float]]
 
@@ -58,18 +59,18 @@ class PrometheusServer:
 @contextmanager
 def running_prometheus(folder: Path, *, rule_files: Iterable[Path] = ()) -> Iterator[PrometheusServer]:
     """A server with nothing to scrape; its data goes with the folder."""
-    (port,) = free_ports(1)
+    port = KeptPort()
     config = folder / "prometheus.yml"
     config.write_text(_CONFIG + "rule_files:\n" + "".join(f"  - {path}\n" for path in rule_files))
     command = [
         str(find_prometheus(print)),
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
+        f"--web.listen-address=127.0.0.1:{port.number}",
         "--web.enable-remote-write-receiver",
         "--log.level=warn",
     ]
-    server = PrometheusServer(Program("prometheus", command, folder), f"http://127.0.0.1:{port}")
+    server = PrometheusServer(Program("prometheus", command, folder), f"http://127.0.0.1:{port.number}")
     try:
         server.program.start()
         eventually(server.is_ready, bool)
