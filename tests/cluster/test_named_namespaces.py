@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client
+from support import audit_log
 from support.cluster_objects import a_job, a_pod, a_project, remove_namespace
 from support.kind_definitions import definitions
 from support.operator_process import OperatorProcess
@@ -86,7 +87,7 @@ class Named:
     def asked(self) -> list[dict[str, Any]]:
         """What the account has asked of the API server for, beside what there is at all."""
         who = f"system:serviceaccount:rollcall:{self.account}"
-        lines = map(json.loads, self.audit_log.read_text().splitlines())
+        lines = map(json.loads, audit_log.lines_of(self.audit_log))
         return [line for line in lines if line["user"]["username"] == who and "objectRef" in line]
 
 

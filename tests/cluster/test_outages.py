@@ -117,14 +117,14 @@ def test_an_api_server_that_restarts_is_watched_again(
 
 def test_an_api_server_that_has_just_started_refuses_nothing_for_good(cluster: LocalCluster) -> None:
     access = access_by(cluster.kubeconfig_of("rollcall", "rollcall-operator"))
-    asked_before = len(cluster.audit_log.read_text())
+    asked_before = len(audit_log.lines_of(cluster.audit_log))
     until = time.monotonic() + 180
     asked, ended = threading.Event(), threading.Event()
     with ThreadPoolExecutor() as beside:
         refusals = beside.submit(lambda: asyncio.run(refusals_of_pods(access, asked, ended)))
         try:
             assert asked.wait(30)
-            while not was_refused_pods(cluster.audit_log.read_text()[asked_before:]):
+            while not was_refused_pods(audit_log.lines_of(cluster.audit_log)[asked_before:]):
                 assert time.monotonic() < until, "it never refused anything"
                 cluster.stop_api_server()
                 cluster.start_api_server()
@@ -154,10 +154,9 @@ async def refusals_of_pods(access: Access, asked: threading.Event, ended: thread
     return refusals
 
 
-def was_refused_pods(log: str) -> bool:
+def was_refused_pods(lines: list[str]) -> bool:
     """Whether the operator's account was refused pods."""
-    whole_lines, _, _ = log.rpartition("\n")
-    asked = audit_log.requests(whole_lines.splitlines())
+    asked = audit_log.requests(lines)
     return any((one.username, one.resource, one.status) == (audit_log.OPERATOR, "pods", 403) for one in asked)
 
 

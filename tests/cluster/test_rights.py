@@ -43,7 +43,7 @@ def test_the_operator_reads_and_holds_its_lease_and_nothing_else(
         rows.until_deleted(project, "runs")
         assert operator.metric("rollcall_is_leader") == 1
     assert audit_log.faults_in(cluster.audit_log, granted) == []
-    lines = cluster.audit_log.read_text().splitlines()
+    lines = audit_log.lines_of(cluster.audit_log)
     asked = [one for one in audit_log.requests(lines) if one.username == audit_log.OPERATOR]
     # Made by whoever comes first in a cluster, and renewed by whoever holds it.
     assert "update" in {one.verb for one in asked if one.resource == "leases"}
@@ -133,7 +133,7 @@ async def test_callers_see_what_rbac_lets_them_list(
                     assert time.monotonic() < until, "a right that was withdrawn still holds"
             logged = processes.api.log.read_text()
             assert not any(token in logged for token in tokens.values())
-            lines = map(json.loads, cluster.audit_log.read_text().splitlines())
+            lines = map(json.loads, audit_log.lines_of(cluster.audit_log))
             assert not [line for line in lines if line["user"].get("username", "").endswith(f":{POWERLESS}")]
         finally:
             processes.api.stop()
