@@ -17,7 +17,6 @@ from support.rows import Rows, eventually
 from support.simulated_cluster import COMPLETED, SimulatedCluster, exit_code_of
 
 from rollcall.settings import DatabaseSettings
-from rollcall_demo.programs import free_ports
 from rollcall_demo.resources import JOB
 from rollcall_operator import watches
 from rollcall_operator.watches import Watches
@@ -179,10 +178,10 @@ def test_what_does_not_end_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_port_in_use_is_one_sentence(run: Callable[..., tuple[int, str]]) -> None:
-    (port,) = free_ports(1)
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port))
+        taken.bind(("127.0.0.1", 0))
         taken.listen()
+        port = taken.getsockname()[1]
         code, said = run(ROLLCALL_OPERATOR__PORT=str(port))
     assert (code, "\n" in said) == (2, False)
     assert said.startswith(f"rollcall: ROLLCALL_OPERATOR__HOST and __PORT: cannot listen on 127.0.0.1:{port}")
