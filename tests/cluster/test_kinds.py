@@ -224,6 +224,7 @@ def test_every_kind_has_a_life() -> None:
     }
 
 
+@pytest.mark.timeout(900)  # the first one waits until all have met in the middle
 @pytest.mark.parametrize("title", LIVES)
 def test_a_kind_lives_as_it_should(lived: dict[str, Lived], title: str) -> None:
     lived[title].outcome.result(MIDDLE_SECONDS + 4 * STEP_SECONDS)
