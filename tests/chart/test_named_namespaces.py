@@ -270,9 +270,7 @@ def test_the_api_asks_for_nothing_as_itself_but_the_tokens_of_applications(
     }
     assert [right.resource for right in installed.rights_of("api")] == ["serviceaccounts/token"]
     callers = {
-        one.username
-        for one in requests(lines_of(cluster.audit_log))
-        if one.resource == "selfsubjectaccessreviews"
+        one.username for one in requests(lines_of(cluster.audit_log)) if one.resource == "selfsubjectaccessreviews"
     }
     assert f"system:serviceaccount:{ONE}:sees-both" in callers, "they ask for themselves"
 
