@@ -59,7 +59,7 @@ def test_a_kind_appears_goes_and_comes_back(cluster: SimulatedCluster, operator_
     eventually(lambda: has_age(operator), lambda there: not there)
     gone = rows.until_deleted("lab", "first")
     assert (gone["phase"], gone["deletion_seen"]) == ("Running", "late")
-    assert operator.readiness() == "ok"
+    eventually(operator.readiness, lambda answer: answer == "ok")
     install(cluster)
     second = a_pytorchjob(cluster, "second")
     assert rows.until("lab", "second", phase="Running")["uid"] == second

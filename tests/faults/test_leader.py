@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from kubernetes import client
@@ -45,12 +45,13 @@ def test_a_standby_follows_a_killed_leader_and_nothing_flaps(
     cluster.create(CRD, "pytorchjobs.kubeflow.org", namespace=None, spec={"group": "kubeflow.org"})
     assert second.metric("rollcall_workloads_written_total") == 0
     first.kill()
-    killed_at = time.monotonic()
+    killed_at = datetime.now(UTC)
     cluster.update(JOB, "changes", status=COMPLETED)
     cluster.a_job("goes")
     cluster.delete(JOB, "goes")
     after = rows.until("lab", "changes", phase="Completed")
-    assert time.monotonic() - killed_at < LEASE_SECONDS + RETRY_SECONDS + 8
+    # By the Lease itself: what comes between the lead and the first row takes a busy machine as long as it takes.
+    assert acquired_at(cluster) - killed_at < timedelta(seconds=LEASE_SECONDS + RETRY_SECONDS + 8)
     assert leads(second)
     eventually(second.readiness, lambda answer: answer == "ok")
     assert rows.history(stays) == ["Running"]
@@ -66,17 +67,30 @@ def test_a_standby_follows_a_killed_leader_and_nothing_flaps(
     assert second.program.pid is not None
     os.kill(second.program.pid, signal.SIGTERM)
     assert exit_code_of(second) == 0
-    ended_at = time.monotonic()
+    ended_at = datetime.now(UTC)
     eventually(third.readiness, lambda answer: answer == "ok")
-    assert time.monotonic() - ended_at < LEASE_SECONDS / 2
+    assert acquired_at(cluster) - ended_at < timedelta(seconds=LEASE_SECONDS / 2)
     assert rows.history(stays) == ["Running"]
+
+
+def acquired_at(cluster: SimulatedCluster) -> datetime:
+    """When whoever holds the operators' Lease took it."""
+    lease = cluster.do(cluster.server.objects.get, LEASE, "rollcall", "rollcall-operator")
+    assert lease is not None
+    return datetime.fromisoformat(lease["spec"]["acquireTime"])
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An election as short as the package allows."""
+    """An election as short as the package allows, for who is to lose it: a busy machine alone may take the lead."""
     for name, seconds in (("LEASE_SECONDS", 4), ("RENEW_SECONDS", 2), ("RETRY_SECONDS", 1), ("REQUEST_SECONDS", 0.3)):
         monkeypatch.setattr(leader, name, seconds)
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renewals twice as often as in earnest; who leads has as long for one as there."""
+    monkeypatch.setattr(leader, "RETRY_SECONDS", 1)
 
 
 def access_to(cluster: SimulatedCluster) -> Access:
@@ -93,7 +107,7 @@ async def test_a_leader_that_cannot_renew_says_so_within_the_lease(cluster: Simu
     """An election that waits for ever, or whose thread has died, would leave two writers."""
     leadership = Leadership()
     leadership.campaign(access_to(cluster), namespace="rollcall", name="lease")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await leadership.leading.wait()
     if fault == "silence":
         cluster.do(cluster.server.faults.go_silent)
@@ -101,20 +115,20 @@ async def test_a_leader_that_cannot_renew_says_so_within_the_lease(cluster: Simu
         cluster.do(cluster.server.faults.answer, 500)
     else:
         cluster.wait(cluster.server.stop())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await leadership.lost.wait()
 
 
 @pytest.mark.anyio
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("often")
 async def test_a_leader_survives_an_api_server_that_restarts(cluster: SimulatedCluster) -> None:
     leadership = Leadership()
     leadership.campaign(access_to(cluster), namespace="rollcall", name="lease")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await leadership.leading.wait()
     renewed = renewal_of(cluster)
     cluster.restart()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while renewal_of(cluster) == renewed:  # noqa: ASYNC110 - another thread's doing
             await asyncio.sleep(0.05)
     assert not leadership.lost.is_set()
@@ -123,7 +137,7 @@ async def test_a_leader_survives_an_api_server_that_restarts(cluster: SimulatedC
     assert lease is not None
     assert not lease["spec"]["holderIdentity"]
     # It does not take it back.
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await leadership.lost.wait()
     assert cluster.do(cluster.server.objects.get, LEASE, "rollcall", "lease") == lease
 
@@ -136,14 +150,15 @@ def renewal_of(cluster: SimulatedCluster) -> str:
 
 
 @pytest.mark.anyio
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("often")
 async def test_who_does_not_hold_the_lease_gives_nothing_back(cluster: SimulatedCluster) -> None:
+    threads = threading.active_count()
     holder, standby = Leadership(), Leadership()
     holder.campaign(access_to(cluster), namespace="rollcall", name="lease")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await holder.leading.wait()
     standby.campaign(access_to(cluster), namespace="rollcall", name="lease")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len([path for method, path in cluster.requests if method == "PUT"]) < 4:  # noqa: ASYNC110 - same
             await asyncio.sleep(0.05)
     await standby.resign()
@@ -152,7 +167,7 @@ async def test_who_does_not_hold_the_lease_gives_nothing_back(cluster: Simulated
     assert lease is not None
     assert lease["spec"]["holderIdentity"] == holder.identity
     await holder.resign()
-    assert threading.active_count() < 40
+    assert threading.active_count() < threads + 20
 
 
 def test_a_leader_has_given_up_before_its_lease_runs_out() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from support.operator_process import OperatorProcess
-from support.rows import Rows
+from support.rows import Rows, eventually
 from support.simulated_cluster import CREATED, RUNNING, SimulatedCluster, a_container, owned_by
 
 from rollcall_demo.resources import CRD, JOB, KAI_POD_GROUP, KUEUE_WORKLOAD, POD
@@ -69,7 +69,7 @@ def test_a_queue_comes_holds_lets_go_and_goes(cluster: SimulatedCluster, operato
     cluster.do(cluster.server.faults.serve_without, KUEUE_WORKLOAD)
     cluster.delete(CRD, "workloads.kueue.x-k8s.io", namespace="")
     rows.until("lab", "train", phase="Stopped", phase_reason=None)
-    assert operator.readiness() == "ok"
+    eventually(operator.readiness, lambda answer: answer == "ok")
     assert not rows.query("SELECT 1 FROM workloads WHERE kind = 'Workload'")
 
 

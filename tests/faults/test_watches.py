@@ -26,6 +26,7 @@ from rollcall_operator.watches import Watches
 
 OperatorOf = Callable[..., OperatorProcess]
 
+JOBS = "/apis/batch/v1/jobs"
 POD_AGE = 'rollcall_watch_age_seconds{group="",kind="Pod"}'
 
 
@@ -33,11 +34,18 @@ POD_AGE = 'rollcall_watch_age_seconds{group="",kind="Pod"}'
 def watching(
     tmp_path_factory: pytest.TempPathFactory, shared_database: DatabaseSettings
 ) -> Iterator[tuple[SimulatedCluster, OperatorProcess, Rows]]:
-    """One operator for all that it survives. Its sweeps are those that a gap asks for: the next by the clock is far."""
+    """One operator for all that it survives. Its sweeps are those that a gap asks for: the next by the clock is far.
+
+    Test after test breaks its watches, and from one start of kopf to the next the pauses grow: to more than a watch
+    may be silent, so that here they end growing sooner.
+    """
+    short_pauses = "from rollcall_operator import watches\nwatches.LONGEST_PAUSE_SECONDS = 2.0"
     folder = tmp_path_factory.mktemp("watching")
     with (
         SimulatedCluster(folder) as cluster,
-        OperatorProcess(folder, cluster.kubeconfig, shared_database, operator__watch_limit_seconds=20) as operator,
+        OperatorProcess(
+            folder, cluster.kubeconfig, shared_database, before=short_pauses, operator__watch_limit_seconds=20
+        ) as operator,
     ):
         yield cluster, operator, Rows(shared_database)
 
@@ -107,7 +115,9 @@ def test_what_happens_in_a_gap_is_found(watching: tuple[SimulatedCluster, Operat
         cluster.a_job(name)
     before = {name: rows.until("lab", name, phase="Running") for name in (stays, goes, ends)}
 
-    def break_all() -> None:
+    def break_all() -> bool:
+        if not cluster.is_watched(JOBS):
+            return False
         server = cluster.server
         server.faults.drop_watches(fault.last_words, cleanly=fault.cleanly)
         # Nothing of this reaches a watch that was open: they are cut before they look up.
@@ -117,14 +127,15 @@ def test_what_happens_in_a_gap_is_found(watching: tuple[SimulatedCluster, Operat
         server.objects.update(JOB, {**job, "status": COMPLETED})
         if fault.expired:
             server.faults.expire_history()
+        return True
 
-    cluster.do(break_all)
+    eventually(lambda: cluster.do(break_all), bool)
     gone = rows.until_deleted("lab", goes)
     assert (gone["uid"], gone["phase"], gone["deletion_seen"]) == (before[goes]["uid"], "Running", fault.seen)
     assert rows.until("lab", ends, phase="Completed")["uid"] == before[ends]["uid"]
     assert rows.history(before[stays]["uid"]) == ["Running"]
     assert rows.history(before[ends]["uid"]) == ["Running", "Completed"]
-    assert operator.readiness() == "ok"
+    eventually(operator.readiness, lambda answer: answer == "ok")
 
 
 def test_a_token_that_is_refused_for_a_while_is_survived(
@@ -192,8 +203,9 @@ def test_errors_for_a_while_are_survived(watching: tuple[SimulatedCluster, Opera
         cluster.server.faults.answer(500)
         cluster.server.faults.drop_watches()
 
+    attempts = operator.log().count("Request attempt #3/")
     cluster.do(fail)
-    eventually(operator.log, lambda text: "Request attempt #3/" in text)
+    eventually(operator.log, lambda text: text.count("Request attempt #3/") > attempts)
     cluster.update(JOB, "through-errors", status=COMPLETED)
     cluster.do(cluster.server.faults.heal)
     rows.until("lab", "through-errors", phase="Completed")
@@ -244,7 +256,7 @@ async def test_errors_for_longer_than_the_retries_of_kopf_are_survived(
     others = asyncio.all_tasks() - {watching}
 
     async def until(name: str) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while name not in seen:  # noqa: ASYNC110 - another thread's doing
                 await asyncio.sleep(0.02)
 
@@ -257,7 +269,7 @@ async def test_errors_for_longer_than_the_retries_of_kopf_are_survived(
         cluster.requests.clear()
 
     cluster.do(fail)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(cluster.requests) < 12:  # noqa: ASYNC110 - same
             await asyncio.sleep(0.02)
     cluster.do(cluster.server.faults.heal)
@@ -274,8 +286,8 @@ async def test_errors_for_longer_than_the_retries_of_kopf_are_survived(
 def test_a_dead_watch_is_told_and_then_ends_the_process(
     cluster: SimulatedCluster, operator_of: OperatorOf, fault: str
 ) -> None:
-    operator = operator_of(operator__watch_limit_seconds=5).start()
-    assert operator.metric(POD_AGE) < 2.5
+    operator = operator_of(operator__watch_limit_seconds=10).start()
+    eventually(lambda: operator.metric(POD_AGE), lambda age: age < 5)
     if fault == "silence":
         cluster.do(cluster.server.faults.go_silent)
     else:
@@ -283,11 +295,11 @@ def test_a_dead_watch_is_told_and_then_ends_the_process(
         cluster.do(cluster.server.faults.drop_watches)
     unready = eventually(operator.readiness, lambda answer: all(kind in answer for kind in ("Job", "Node", "Pod")))
     assert unready.startswith("no sign of life from the watch of ")
-    assert operator.metric(POD_AGE) > 2.5
+    assert operator.metric(POD_AGE) > 5
     assert exit_code_of(operator) == 1
     sentence = sentence_of(operator)
     assert sentence.startswith("No sign of life from the watch of ")
-    assert sentence.endswith(" for 5 s; the operator ends.")
+    assert sentence.endswith(" for 10 s; the operator ends.")
 
 
 def test_one_dead_watch_among_the_living_is_named_alone() -> None:

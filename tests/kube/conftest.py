@@ -8,6 +8,13 @@ from support.kube_serving import Hands, Served, running
 
 from rollcall.settings import DatabaseSettings
 from rollcall_api.kube import server as kube_server
+from rollcall_api.kube import watching
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch waits for the database and for what another replica has told of, however slow the machine just is."""
+    monkeypatch.setattr(watching, "_CATCHING_UP_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from rollcall.store.records import Batch, DeletionSeen, Gone
 from rollcall.store.schema import migrate
 from rollcall.store.writes import write_batch
 from rollcall_api.kube import following as following_module
+from rollcall_api.kube import watching as watching_module
 from rollcall_api.kube.following import Following
 from rollcall_api.kube.forms import Form, Included, Rendering
 from rollcall_api.kube.options import ListOptions
@@ -248,7 +249,9 @@ async def test_a_client_that_goes_to_another_replica_misses_nothing(database: Da
         assert told == [("ADDED", f"n-{turn}") for turn in range(6)]
 
 
-async def test_a_version_that_another_replica_knows_is_waited_for(database: DatabaseSettings) -> None:
+async def test_a_version_that_another_replica_knows_is_waited_for(
+    database: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await write(database, a_workload("before"))
     async with a_replica(database) as replica:
         known = await replica.version()
@@ -259,6 +262,7 @@ async def test_a_version_that_another_replica_knows_is_waited_for(database: Data
         assert not begins.done(), "one of two is not enough"
         await write(database, a_workload("second"))
         await begins
+        monkeypatch.setattr(watching_module, "_CATCHING_UP_SECONDS", 0.5)
         with pytest.raises(StatusError) as refused:
             await replica.watch(version=known + 1000).begin()
         assert (refused.value.body["code"], refused.value.body["reason"]) == (504, "Timeout")
@@ -321,7 +325,10 @@ async def _all(watch: Watch) -> list[dict[str, Any]]:
     return [event async for event in watch.events()]
 
 
-async def test_a_database_that_was_never_there_is_said_and_not_waited_for(database: DatabaseSettings) -> None:
+async def test_a_database_that_was_never_there_is_said_and_not_waited_for(
+    database: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching_module, "_CATCHING_UP_SECONDS", 0.5)
     nowhere = database.model_copy(update={"dsn": SecretStr("postgresql://127.0.0.1:1/none")})
     async with a_replica(nowhere) as replica:
         with pytest.raises(StatusError) as refused:

@@ -24,7 +24,6 @@ from rollcall_api.kube.server import serving
 from rollcall_api.kube.tls import Certificates
 from rollcall_api.records import Records
 from rollcall_cluster.certificates import Authority
-from rollcall_demo.programs import free_ports
 
 CLUSTER = "served"
 WORKLOADS = "/apis/rollcall.dev/v1/workloads"
@@ -110,12 +109,11 @@ async def running(database: DatabaseSettings, folder: Path, clock: Hands) -> Asy
         (folder / name).mkdir()
     server_authority, front = Authority(folder / "server", "ca"), Authority(folder / "front", "front")
     pair = server_authority.issue_server("serving")
-    (port,) = free_ports(1)
     async with ReviewingServer.running() as kube:
         kube.rights.add((USER, CLUSTER_WIDE))
         kube.request_headers = config_of(front)
-        given = Served(port, kube, server_authority, pair, front, folder)
-        with listen("127.0.0.1", port, "TEST") as listener:
+        with listen("127.0.0.1", 0, "TEST") as listener:
+            given = Served(listener.getsockname()[1], kube, server_authority, pair, front, folder)
             async with beside(database, kube, folder, listener, Certificates(*pair, clock=clock)):
                 yield given
                 for session in given.sessions:

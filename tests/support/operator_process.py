@@ -103,5 +103,6 @@ class OperatorProcess:
         return self.program.log.read_text()
 
     def _get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+        # A process that starts on a busy machine answers nobody for seconds.
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as response:
             return response.read().decode().strip()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
+from aiohttp import web
 from support.operator_process import OperatorProcess
 
 from rollcall_demo.apiserver import SimulatedApiServer
@@ -36,13 +37,15 @@ class SimulatedCluster:
         self.kubeconfig = folder / "kubeconfig"
         self.requests: list[tuple[str, str]] = []
         """Method and path of every request so far."""
+        self._watched: dict[str, tuple[int, float]] = {}
+        """Of the last watch of each path: between which faults it was opened, and until when it stays open."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         self.server = SimulatedApiServer(Objects(), bookmark_seconds=0.5)
-        self.server.on_request = lambda request: self.requests.append((request.method, request.path))
+        self.server.on_request = self._note
         self.wait(self.server.start())
         self.server.write_kubeconfig(self.kubeconfig)
         for namespace, labels in (("kube-system", {}), (PROJECT, {"kai/project": PROJECT})):
@@ -67,6 +70,20 @@ class SimulatedCluster:
             return work(*arguments, **named)
 
         return self.wait(called())
+
+    def is_watched(self, path: str) -> bool:
+        """Whether a watch is open that a fault of this instant hits; asked in the server's own thread.
+
+        One that ends just then, because its time is up, goes on behind the fault as if there were none.
+        """
+        generation, until = self._watched.get(path, (-1, 0.0))
+        return generation == self.server.faults.generation and self._loop.time() < until - 1
+
+    def _note(self, request: web.Request) -> None:
+        self.requests.append((request.method, request.path))
+        if "watch" in request.query:
+            until = self._loop.time() + float(request.query.get("timeoutSeconds", "inf"))
+            self._watched[request.path] = (self.server.faults.generation, until)
 
     def restart(self) -> None:
         """Stop the server and start another on the same port, with the same objects."""
@@ -150,7 +167,7 @@ def a_pod_body(phase: str = "Running") -> Object:
     }
 
 
-def exit_code_of(operator: OperatorProcess, *, seconds: float = 30) -> int:
+def exit_code_of(operator: OperatorProcess, *, seconds: float = 60) -> int:
     """The code with which an operator ends by itself."""
     process = operator.program._process  # noqa: SLF001 - a program tells only whether it runs
     assert process is not None
