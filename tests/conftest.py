@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from pydantic import SecretStr
 from sqlalchemy import make_url
@@ -20,6 +21,10 @@ from rollcall.store.engine import create_engine
 from rollcall.store.schema import migrate
 
 TEMPLATE = "rollcall_template"
+
+# How long an example takes is the machine's affair and what else runs on it: it says nothing of what is tested.
+settings.register_profile("rollcall", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rollcall")
 
 
 @pytest.fixture(scope="session")

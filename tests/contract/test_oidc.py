@@ -44,6 +44,9 @@ A, B = "runai-team-a", "runai-team-b"
 PATH = "/api/v1/workloads"
 KEPT_SECONDS = 10.0
 
+NOT_TODAY = int(time.time()) + 86_400
+"""Of the real clock. This is read when tests are collected, which may be an hour before one of them runs."""
+
 
 class Clock:
     """Time that passes when the test says so."""
@@ -116,14 +119,16 @@ async def caller_of(
     configuration.host = api_server.url
     async with AsyncExitStack() as stack:
 
-        async def make(*, reviews_other_tokens: bool = False, **changed: Any) -> Caller:
+        async def make(
+            *, reviews_other_tokens: bool = False, keep_seconds: float = KEPT_SECONDS, **changed: Any
+        ) -> Caller:
             settings = OidcSettings(**{"issuer": issuer.url, "audiences": CLIENT, **changed})
             keys = await stack.enter_async_context(IssuerKeys.opened(settings, clock))
             cluster = await stack.enter_async_context(ClusterReviewer.opened(Access(configuration)))
             reviewer = OidcReviewer(settings, keys, cluster, reviews_other_tokens=reviews_other_tokens)
             records = Records(engine, tenant_id=1)
             rights = ReviewedRights(
-                reviewer, records.namespaces, clusters=EVERY_CLUSTER, keep_seconds=KEPT_SECONDS, clock=clock
+                reviewer, records.namespaces, clusters=EVERY_CLUSTER, keep_seconds=keep_seconds, clock=clock
             )
             app = create_app(Settings(database=database), records, rights)
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -219,8 +224,8 @@ async def test_claims_make_the_kubernetes_user(
         pytest.param({}, {"exp": 1e400}, id="exp-infinite"),
         pytest.param({}, {"exp": int(time.time()) - 31}, id="expired"),
         pytest.param({"clock_skew_seconds": 0}, {"exp": int(time.time()) - 1}, id="expired-without-skew"),
-        pytest.param({}, {"nbf": int(time.time()) + 3600}, id="not-yet"),
-        pytest.param({}, {"iat": int(time.time()) + 3600}, id="from-the-future"),
+        pytest.param({}, {"nbf": NOT_TODAY}, id="not-yet"),
+        pytest.param({}, {"iat": NOT_TODAY}, id="from-the-future"),
         pytest.param({}, {"sub": None}, id="no-user"),
         pytest.param({}, {"sub": ""}, id="empty-user"),
         pytest.param({}, {"sub": 7}, id="user-number"),
@@ -474,7 +479,8 @@ async def test_a_slow_issuer_is_waited_for_no_longer_than_set(caller_of: CallerO
 async def test_while_the_issuer_is_slow_others_are_answered(
     caller_of: CallerOf, issuer: TokenIssuer, clock: Clock
 ) -> None:
-    caller = await caller_of()
+    # As long as may be: those who wait must still do so when the other one was answered.
+    caller = await caller_of(timeout_seconds=8)
     assert await caller.status(issuer.token()) == 200
     clock.now += SECONDS_BETWEEN_READS
     issuer.open.clear()
@@ -502,12 +508,12 @@ async def test_an_issuer_that_is_not_there_is_a_503(caller_of: CallerOf, issuer:
 async def test_a_verdict_does_not_outlive_its_token(
     caller_of: CallerOf, issuer: TokenIssuer, api_server: ReviewingServer, clock: Clock
 ) -> None:
-    caller = await caller_of(clock_skew_seconds=2)
-    token = issuer.token(exp=int(time.time()) + 3)
+    caller = await caller_of(clock_skew_seconds=2, keep_seconds=1000)
+    token = issuer.token(exp=int(time.time()) + 300)
     assert await caller.status(token) == 200
     reviews = len(api_server.specs)
-    # By the verdicts' clock its five seconds are over, though the ten for which a verdict is kept are not.
-    clock.now += 5.1
+    # By the verdicts' clock its 302 seconds are over, though the thousand for which a verdict is kept are not.
+    clock.now += 302.1
     assert await caller.status(token) == 200, "by the real clock it is still good"
     assert len(api_server.specs) == 2 * reviews
 

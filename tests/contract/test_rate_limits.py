@@ -362,7 +362,7 @@ async def test_the_official_client_waits_and_asks_again(
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=200,
         )
         async with httpx.AsyncClient(base_url=api.address) as client:
             measured = (await client.get("/metrics")).text

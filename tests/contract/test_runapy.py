@@ -509,7 +509,7 @@ def test_the_example_of_the_reference_page_runs(address: str, version: str) -> N
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     first, second, *lines = done.stdout.splitlines()

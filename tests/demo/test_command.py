@@ -49,7 +49,8 @@ def test_it_shows_living_workloads_ends_with_nothing_left_and_goes_on_where_it_w
     assert len(printed) == 3
     answers = [get(url) for url in printed]
     assert len(answers[0]["workloads"]) == 3
-    assert answers[1]["count"] >= 35
+    # How many there are at one moment is chance: each life ends, and begins again after a while.
+    demo.until(lambda: get(printed[1])["count"] >= 35)
     assert b"<html" in read(f"{api}/docs")
     demo.until(lambda: re.search(r"language/debug-\w+ +Pod +Initializing → Failed", demo.said()))
     logs = [(demo.folder / f"{name}.log").read_text() for name in ("operator", "api")]
@@ -70,8 +71,8 @@ def test_it_shows_living_workloads_ends_with_nothing_left_and_goes_on_where_it_w
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str, code: int = 1) -> str:
-    """The sentence with which it is refused."""
-    assert cli.main(["demo", *words]) == code
+    """The sentence with which it is refused; not because somebody else has the API's usual port just now."""
+    assert cli.main(["demo", "--api-port", "0", *words]) == code
     told = capsys.readouterr()
     assert told.out == ""
     (sentence,) = told.err.splitlines()

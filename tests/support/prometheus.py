@@ -13,6 +13,9 @@ from support.rows import eventually
 from rollcall_cluster.prometheus_binary import find_prometheus
 from rollcall_demo.programs import Program
 
+ANSWER_SECONDS = 60
+"""The longest wait for an answer: a server that is busy takes longer than clients wait by themselves."""
+
 Samples = Iterable[tuple[datetime, float]]
 
 _CONFIG = """\
@@ -38,13 +41,15 @@ class PrometheusServer:
             "Content-Type": "application/x-protobuf",
             "X-Prometheus-Remote-Write-Version": "0.1.0",
         }
-        answer = httpx.post(f"{self.url}/api/v1/write", content=_snappy(body), headers=headers)
+        url = f"{self.url}/api/v1/write"
+        answer = httpx.post(url, content=_snappy(body), headers=headers, timeout=ANSWER_SECONDS)
         assert answer.is_success, answer.text
 
     def says(self, query: str, at: datetime) -> float:
         """Its own answer to a query of one value."""
         params: dict[str, str | float] = {"query": query, "time": at.timestamp()}
-        (found,) = httpx.get(f"{self.url}/api/v1/query", params=params).json()["data"]["result"]
+        answer = httpx.get(f"{self.url}/api/v1/query", params=params, timeout=ANSWER_SECONDS)
+        (found,) = answer.json()["data"]["result"]
         return float(found["value"][1])
 
     def is_ready(self) -> bool:

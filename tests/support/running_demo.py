@@ -59,7 +59,7 @@ class RunningDemo:
 
     def left(self) -> list[str]:
         """What still runs of what it started, a moment after its end: PostgreSQL says that it has ended, then ends."""
-        _, alive = psutil.wait_procs(self.family, timeout=5)
+        _, alive = psutil.wait_procs(self.family, timeout=30)
         return [one.name() for one in alive]
 
     def kill(self) -> None:

@@ -95,7 +95,7 @@ def test_its_examples_of_the_official_client_run(api: ApiProcess, version: str) 
     assert len(calls) == sum(bool(python) for _, python in GENERATE.EXAMPLES.values())
     program = "\n".join([opening.replace(GENERATE.ADDRESS, api.address), *calls])
     done = subprocess.run(
-        [python_with(version), "-I", "-c", program], capture_output=True, text=True, check=False, timeout=100
+        [python_with(version), "-I", "-c", program], capture_output=True, text=True, check=False, timeout=200
     )
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.splitlines() if line[:1] not in "{["] == []

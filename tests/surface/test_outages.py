@@ -35,7 +35,8 @@ def running(folder: Path, database: DatabaseSettings, prometheus: PrometheusServ
         "prometheus__url": prometheus.url,
     }
     with ApiProcess(folder, database, **settings) as api:
-        assert set(statuses(api).values()) == {200}
+        # More than once: beside other tests a good statement may take longer than it is given here.
+        eventually(lambda: statuses(api), lambda found: set(found.values()) == {200})
         yield api
         eventually(lambda: statuses(api), lambda found: set(found.values()) == {200})
         assert "Traceback" not in api.log()
