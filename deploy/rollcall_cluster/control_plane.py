@@ -188,7 +188,8 @@ class LocalCluster:
         if self._audit:
             policy = folder / "audit-policy.yaml"
             policy.write_text(yaml.safe_dump(_AUDIT_POLICY), encoding="utf-8")
-            audit = [f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}"]
+            # One file for as long as the cluster lives: it would begin another after 100 MB.
+            audit = [f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}", "--audit-log-maxsize=0"]
         self._run(
             "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{etcd_port}",

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,10 @@ STOP_SECONDS = 3
 """How long a program may take to end before it is killed; kube-apiserver waits for its watchers much longer."""
 
 _PR_SET_PDEATHSIG = 1
+
+_MOST_HELD = 250
+_held: deque[socket.socket] = deque()
+"""Bound to the ports that were given away last."""
 
 
 class Program:
@@ -87,12 +92,23 @@ class Program:
 
 
 def free_ports(number: int) -> list[int]:
-    """Loopback ports that nobody listens on just now, all different."""
+    """Loopback ports that nobody listens on just now, all different, for programs of ours to listen on.
+
+    On Linux the kernel gives them to nobody else who asks for any port, not even between two runs of a program, as
+    long as this process lives and asks for no more than some hundred others.
+    """
     sockets = [socket.socket() for _ in range(number)]
+    is_held = sys.platform == "linux"
     try:
         for one in sockets:
+            if is_held:
+                # Two sockets that both allow it may have one port as long as only one listens; as all our programs do.
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
     finally:
+        if is_held:
+            _held.extend(sockets)
+            sockets = [_held.popleft() for _ in range(len(_held) - _MOST_HELD)]
         for one in sockets:
             one.close()

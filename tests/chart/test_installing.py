@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import yaml
 from kubernetes import client
-from support.audit_log import faults, requests
+from support.audit_log import faults, lines_of, requests
 from support.chart_rights import rights_of_account
 from support.cluster_objects import a_pod, a_project, a_viewer, remove_namespace
 from support.helm import CHART, Helm, HelmError
@@ -173,6 +173,6 @@ def test_nothing_is_asked_for_beyond_the_rights(
 ) -> None:
     objects = [one for one in yaml.safe_load_all(cluster_helm.run("get", "manifest", RUN, "--namespace", RUN)) if one]
     granted = {account: rights_of_account(objects, account.rpartition(":")[2]) for account in installed.accounts}
-    asked = [one for one in requests(cluster.audit_log.read_text().splitlines()) if one.username in granted]
+    asked = [one for one in requests(lines_of(cluster.audit_log)) if one.username in granted]
     assert {one.username for one in asked if one.resource} == set(granted)
     assert faults(asked, granted) == []

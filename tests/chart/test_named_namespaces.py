@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import yaml
 from kubernetes import client
-from support.audit_log import Asked, requests
+from support.audit_log import Asked, lines_of, requests
 from support.chart_rights import rights_of_account
 from support.cluster_objects import RBAC, a_job, a_pod, a_project, remove_namespace
 from support.helm import CHART, Helm, HelmError
@@ -139,7 +139,7 @@ class Installed:
 
     def asked_by(self, name: str) -> list[Asked]:
         """What a process asked the API server for of the cluster's objects."""
-        lines = self._cluster.audit_log.read_text().splitlines()
+        lines = lines_of(self._cluster.audit_log)
         return [one for one in requests(lines) if one.username == self.accounts[name] and one.resource]
 
     def rights_of(self, name: str) -> tuple[Right, ...]:
@@ -270,9 +270,7 @@ def test_the_api_asks_for_nothing_as_itself_but_the_tokens_of_applications(
     }
     assert [right.resource for right in installed.rights_of("api")] == ["serviceaccounts/token"]
     callers = {
-        one.username
-        for one in requests(cluster.audit_log.read_text().splitlines())
-        if one.resource == "selfsubjectaccessreviews"
+        one.username for one in requests(lines_of(cluster.audit_log)) if one.resource == "selfsubjectaccessreviews"
     }
     assert f"system:serviceaccount:{ONE}:sees-both" in callers, "they ask for themselves"
 

@@ -110,6 +110,7 @@ def cluster() -> Iterator[LocalCluster]:
         yield cluster
 
 
+@pytest.mark.timeout(900)
 def test_every_command_does_what_the_page_says(
     cluster: LocalCluster, shell: dict[str, str], shared_database: DatabaseSettings, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from kubernetes import client
+from support.cluster_objects import remove_definition, remove_namespace
 from support.kind_definitions import definitions, definitions_beside
 from support.lacking_rights import Lacking, Right, rights_in
 from support.missed_rights import KINDS, NAMES, TOP, WRAPPER, Owners, missed, reference_to
@@ -59,10 +60,10 @@ def served(api: client.ApiClient, apply: Callable[..., None]) -> Iterator[None]:
     apply_objects(api, [*definitions(), *beside])
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMES}})
     yield
-    extensions: Any = client.ApiextensionsV1Api(api)
+    # Another test may install one of them, or ask what is served, right after.
     for definition in beside:
-        extensions.delete_custom_resource_definition(definition["metadata"]["name"])
-    client.CoreV1Api(api).delete_namespace(NAMES)
+        remove_definition(api, definition)
+    remove_namespace(api, NAMES)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ WAVES = 4
 PODS_A_WAVE = 500
 NODES = 10
 AT_ONCE = 16
-QUIET_SECONDS = 60
+QUIET_SECONDS = 180
 """How long until all that was asked for has happened."""
 
 RESERVATIONS = "kai-resource-reservation"
@@ -177,6 +177,7 @@ def agree(found: dict[str, Fraction]) -> bool:
     )
 
 
+@pytest.mark.timeout(900)
 def test_what_is_held_is_what_is_bound_through_churn(
     operator_of: OperatorOf, places: list[str], rows: Rows, api: client.ApiClient
 ) -> None:

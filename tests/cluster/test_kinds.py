@@ -224,6 +224,7 @@ def test_every_kind_has_a_life() -> None:
     }
 
 
+@pytest.mark.timeout(900)  # the first one waits until all have met in the middle
 @pytest.mark.parametrize("title", LIVES)
 def test_a_kind_lives_as_it_should(lived: dict[str, Lived], title: str) -> None:
     lived[title].outcome.result(MIDDLE_SECONDS + 4 * STEP_SECONDS)
@@ -232,6 +233,6 @@ def test_a_kind_lives_as_it_should(lived: dict[str, Lived], title: str) -> None:
 @pytest.mark.usefixtures("lived")
 def test_the_documented_rights_were_enough(cluster: LocalCluster, granted: dict[str, list[Right]]) -> None:
     assert audit_log.faults_in(cluster.audit_log, granted) == []
-    asked = audit_log.requests(cluster.audit_log.read_text().splitlines())
+    asked = audit_log.requests(audit_log.lines_of(cluster.audit_log))
     watched = {one.resource for one in asked if one.username == audit_log.OPERATOR and one.verb == "watch"}
     assert {entry.plural for entry in all_entries() if entry.watched} <= watched

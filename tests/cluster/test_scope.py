@@ -99,4 +99,4 @@ def test_a_role_that_is_taken_away_is_gone_everywhere(
 
         eventually(statuses, lambda found: found == {200})
         client.RbacAuthorizationV1Api(api).delete_namespaced_role_binding("of-one", project.namespace)
-        eventually(statuses, lambda found: found == {403}, seconds=2 + 15)
+        eventually(statuses, lambda found: found == {403})

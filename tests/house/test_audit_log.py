@@ -1,10 +1,11 @@
 """The check of what the processes ask a cluster for finds what it is for."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.audit_log import OPERATOR, faults, requests
+from support.audit_log import OPERATOR, faults, lines_of, requests
 from support.lacking_rights import Right
 
 GRANTED = {
@@ -59,3 +60,11 @@ def line(username: str = OPERATOR, **more: Any) -> str:
 )
 def test_it_finds_what_should_not_have_been_asked(lines: list[str], said: list[str]) -> None:
     assert faults(requests(lines), GRANTED) == said
+
+
+def test_a_line_that_is_being_written_is_read_another_time(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    log.write_bytes(f"{line()}\n{line()}\n{line(requestURI='/é')}".encode()[:-4])
+    assert lines_of(log) == [line(), line()]
+    log.write_bytes(b"")
+    assert lines_of(log) == []

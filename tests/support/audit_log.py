@@ -72,12 +72,18 @@ def requests(lines: Iterable[str]) -> Iterator[Asked]:
         )
 
 
+def lines_of(log: Path) -> list[str]:
+    """The lines of a log in a file, without one that is being written just now."""
+    whole, _, _ = log.read_bytes().rpartition(b"\n")
+    return whole.decode().splitlines()
+
+
 def requests_since(log: Path, since: datetime) -> Iterator[Asked]:
     """The requests that a log in a file tells of and that came no earlier."""
-    with log.open() as lines:
-        yield from requests(
-            line for line in lines if datetime.fromisoformat(json.loads(line)["requestReceivedTimestamp"]) >= since
-        )
+    lines = lines_of(log)
+    return requests(
+        line for line in lines if datetime.fromisoformat(json.loads(line)["requestReceivedTimestamp"]) >= since
+    )
 
 
 def faults(asked: Iterable[Asked], granted: Mapping[str, Collection[Right]]) -> list[str]:
@@ -109,4 +115,4 @@ def faults(asked: Iterable[Asked], granted: Mapping[str, Collection[Right]]) -> 
 
 def faults_in(log: Path, granted: Mapping[str, Collection[Right]]) -> list[str]:
     """The same of a log in a file."""
-    return faults(requests(log.read_text().splitlines()), granted)
+    return faults(requests(lines_of(log)), granted)

@@ -20,8 +20,11 @@ def remove_namespace(api: client.ApiClient, *names: str) -> None:
     core: Any = client.CoreV1Api(api)
     for name in names:
         core.delete_namespace(name)
+    # The controller deletes kind by kind, and comes again later where something is still on its way out.
     eventually(
-        lambda: {one.metadata.name for one in core.list_namespace().items}.intersection(names), lambda left: not left
+        lambda: {one.metadata.name for one in core.list_namespace().items}.intersection(names),
+        lambda left: not left,
+        seconds=180,
     )
 
 
@@ -72,6 +75,14 @@ def a_job(
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"backoffLimit": 0, **(spec or {}), "template": a_pod_template(gpus=gpus, **play)},
     }
+
+
+def end_job(api: client.ApiClient, namespace: str, name: str) -> None:
+    """Let the pods of a Job that runs for ever succeed now."""
+    core: Any = client.CoreV1Api(api)
+    for pod in core.list_namespaced_pod(namespace, label_selector=f"job-name={name}").items:
+        told = {"metadata": {"annotations": {"play.rollcall.dev/run-seconds": "0"}}}
+        core.patch_namespaced_pod(pod.metadata.name, namespace, told)
 
 
 def a_deployment(namespace: str, name: str, *, replicas: int = 1, gpus: int = 1, **play: object) -> dict[str, Any]:

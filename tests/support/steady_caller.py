@@ -9,8 +9,8 @@ from support.rows import eventually
 
 from rollcall_cluster.control_plane import LocalCluster
 
-PAUSE_SECONDS = 0.02
-"""Between two questions."""
+PAUSE_SECONDS = 0.04
+"""Between two questions: with those of `SteadyCaller.until` they stay below what one caller may ask (50 a second)."""
 
 
 class SteadyCaller(threading.Thread):
