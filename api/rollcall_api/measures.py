@@ -197,13 +197,15 @@ def quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float | No
     if len(buckets) < 2 or isfinite(bounds[-1]) or not counts[-1]:  # noqa: PLR2004 - without an edge nothing is told
         return None
     rank = share * counts[-1]
-    place = next(place for place, count in enumerate(counts) if count >= rank)
+    # The share of next to nothing is nothing: a bucket that holds no observation is not where one lies.
+    place = next(place for place, count in enumerate(counts) if count and count >= rank)
     if place == len(buckets) - 1:
         return bounds[-2]
     if place == 0 and bounds[0] <= 0:
         return bounds[0]
     lower, before = (bounds[place - 1], counts[place - 1]) if place else (0.0, 0.0)
-    return lower + (bounds[place] - lower) * (rank - before) / (counts[place] - before)
+    # As a quotient of floats it may be more than the bound by the last digit.
+    return min(bounds[place], lower + (bounds[place] - lower) * ((rank - before) / (counts[place] - before)))
 
 
 def _never_falling(counts: Iterable[float]) -> list[float]:

@@ -158,6 +158,8 @@ async def test_without_requests_there_is_a_histogram_and_no_percentile(
         (0.5, [(1.0, 0.0), (float("inf"), 0.0)], None),
         (0.5, [(1.0, 1.0), (2.0, 2.0)], None),
         (0.5, [(float("inf"), 2.0)], None),
+        (0.01, [(1.0, 5e-324), (float("inf"), 5e-324)], 0.0),
+        (0.99, [(569203.8752530083, 5e-324), (float("inf"), 5e-324)], 569203.8752530083),
         (0.5, [], None),
     ],
 )
