@@ -8,11 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from support.ports import KeptPort
 from support.rows import eventually
 
 from rollcall.settings import DatabaseSettings
-from rollcall_demo.programs import Program
+from rollcall_demo.programs import Program, free_ports
 
 
 class OperatorProcess:
@@ -31,8 +30,7 @@ class OperatorProcess:
         before: str = "",
         **settings: object,
     ) -> None:
-        self._kept_port = KeptPort()
-        self.port = self._kept_port.number
+        (self.port,) = free_ports(1)
         folder.mkdir(parents=True, exist_ok=True)
         given = {f"ROLLCALL_{key}".upper(): str(value) for key, value in settings.items()}
         environment = {

@@ -7,11 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 import httpx
-from support.ports import KeptPort
 from support.rows import eventually
 
 from rollcall_cluster.prometheus_binary import find_prometheus
-from rollcall_demo.programs import Program
+from rollcall_demo.programs import Program, free_ports
 
 ANSWER_SECONDS = 60
 """The longest wait for an answer: a server that is busy takes longer than clients wait by themselves."""
@@ -64,18 +63,18 @@ class PrometheusServer:
 @contextmanager
 def running_prometheus(folder: Path, *, rule_files: Iterable[Path] = ()) -> Iterator[PrometheusServer]:
     """A server with nothing to scrape; its data goes with the folder."""
-    port = KeptPort()
+    (port,) = free_ports(1)
     config = folder / "prometheus.yml"
     config.write_text(_CONFIG + "rule_files:\n" + "".join(f"  - {path}\n" for path in rule_files))
     command = [
         str(find_prometheus(print)),
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port.number}",
+        f"--web.listen-address=127.0.0.1:{port}",
         "--web.enable-remote-write-receiver",
         "--log.level=warn",
     ]
-    server = PrometheusServer(Program("prometheus", command, folder), f"http://127.0.0.1:{port.number}")
+    server = PrometheusServer(Program("prometheus", command, folder), f"http://127.0.0.1:{port}")
     try:
         server.program.start()
         eventually(server.is_ready, bool)
