@@ -32,7 +32,6 @@ UNSERVED_FOR = timedelta(seconds=10)
 """How long discovery must have been without a kind before its rows are closed: an API server that starts up, or one of
 several that knows a CRD a little later, leaves kinds out that are there."""
 
-
 _ANY_VERSION = sys.maxsize
 
 log = structlog.get_logger(__name__)
