@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.clusters import NODE_LABELS, OBJECTS, PODS, claims_for, node_of, pod_of
 from support.observed import NOW, SETTINGS
@@ -38,7 +38,7 @@ def weigh(nodes, pods):
     )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(labels=st.lists(NODE_LABELS, min_size=3, max_size=3), drawn=PODS)
 def test_workloads_and_ignored_pods_hold_what_is_bound(labels, drawn):
     nodes = [node_of(number, one) for number, one in enumerate(labels)]

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.observed import (
     API_VERSIONS,
@@ -27,7 +27,7 @@ from rollcall.domain.reading import read_object, read_pod
 from rollcall.domain.records import Phase, PodState, Remembered, RememberedPod
 
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
-QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=120)
 
 KINDS = tuple(kind for kind in API_VERSIONS if kind != "Pod")
 BATCH = ("Job", "PyTorchJob")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollcall.domain.events import MESSAGE_BYTES, InvolvedObject, KubernetesEvent, read_event
@@ -124,7 +124,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(an_event())), JSON, max_size=6))
 def test_any_json_is_read_or_left(fields: dict[str, Any]) -> None:
     event = read_event(an_event(**fields))

@@ -163,7 +163,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(PIECES, max_size=15), JSON)
 def test_any_text_is_read_or_refused_and_nothing_raises(pieces, document):
     try:
@@ -173,7 +173,7 @@ def test_any_text_is_read_or_refused_and_nothing_raises(pieces, document):
     assert expression.values(document) == expression.values(document) or "nan" in repr(expression.values(document))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from([text for text, wanted in VALUES if wanted is not ExpressionError]), JSON)
 def test_known_expressions_over_any_document(text, document):
     compiled(text).values({"spec": document, "status": document, "metadata": document})

@@ -1,6 +1,6 @@
 """The invariant as the operator keeps it up, event by event: at any time what counting it all anew comes to."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 from support.clusters import NODE_LABELS, OBJECTS, PODS, claim_of, claims_for, node_of, pod_of
@@ -91,7 +91,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(drawn=PODS, events=EVENTS, shown=st.booleans())
 def test_whatever_comes_and_goes(drawn, events, shown):
     cluster = Cluster(all_namespaces=shown)

@@ -321,7 +321,7 @@ def bodies(draw):
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(bodies(), JUNK, JUNK)
 def test_any_description_is_read_or_refused_and_what_it_tells_is_total(body, spec, status):
     lesson = read_karta(body, "Karta x")

@@ -278,7 +278,7 @@ def descriptions(draw):
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(JUNK, descriptions()), JUNK, JUNK)
 def test_any_description_teaches_or_is_refused_and_what_it_teaches_is_total(description, spec, status):
     lesson = read_lesson(description, "here")

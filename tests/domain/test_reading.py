@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.observed import SETTINGS
 
@@ -25,7 +25,7 @@ from rollcall.domain.reading import (
     read_pod,
 )
 
-QUICK = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=300)
 
 # Lone surrogates and NUL too: JSON can write them, UTF-8 and PostgreSQL cannot.
 TEXT = st.text(st.characters(), max_size=6) | st.sampled_from(

@@ -208,7 +208,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(JUNK, max_size=3), st.text(max_size=60))
 def test_anything_is_read_or_refused(bodies: list[Any], text: str) -> None:
     teaching = learn([*bodies, config_map(a=text, b=RUN), {"apiVersion": "v1", "kind": "ConfigMap", "data": bodies}])

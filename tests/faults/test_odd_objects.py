@@ -28,7 +28,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = KindKey(group="batch", kind="Job")
 CLUSTER = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
 

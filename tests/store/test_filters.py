@@ -173,7 +173,7 @@ async def test_every_operator_of_every_field_finds_what_a_plain_reading_finds(
 WORDS = st.sampled_from(["a", "TRAIN", "100%", "_", "\\", "big", "trainer:1", "running", "É", "é", "'", "no-such"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     terms=st.lists(terms(Field), max_size=3),
     words=st.lists(WORDS, max_size=2, unique=True),

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from support.workload_builders import START, a_pod, a_workload, uid_of
@@ -217,7 +217,7 @@ def expect_pod(wanted: dict[str, Any], uid: str, version: int | None, gone: list
         wanted["pods"].add((uid, version, ended_at))
 
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=25)
 SIZES = st.lists(st.integers(1, 6), min_size=1, max_size=4)
 
 

@@ -131,7 +131,7 @@ async def test_every_operator_of_every_field_finds_what_a_plain_reading_finds(
         assert set().union(*found_by.values()) == {0}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     terms=st.lists(terms(PodField), max_size=3),
     words=st.lists(st.sampled_from(["a", "TRAIN", "100%", "_", "running", "WORK", "É", "no-such"]), max_size=2),

@@ -9,7 +9,7 @@ from itertools import permutations, product
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -198,7 +198,7 @@ def bucket_of(seconds: float) -> int:
     return next(place for place, (_, most) in enumerate(PENDING_BUCKETS) if most is None or seconds < most)
 
 
-FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=12)
 
 
 @FEW
